@@ -1,0 +1,286 @@
+//! How the port looks in HTTP: paths, envelopes, errors and the caller, each in both directions.
+//!
+//! The API crate goes from HTTP to the port and back, the remote crate from the port to HTTP and
+//! back. Because both directions stand here, next to each other and under one round-trip test,
+//! they can't drift apart.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::AUTHORIZATION};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Article, ArticlePage, Caller, Comment, DEFAULT_LIMIT, Error, ListArticles, MAX_LIMIT, Outcome,
+    Problems, Profile, RequestId, Resource, Token, Unauthorized,
+};
+
+/// Where the API is mounted on every server that has one.
+pub const API: &str = "/api";
+
+/// The request's number, on requests and on answers.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// How many milliseconds the caller will still wait.
+pub const BUDGET_MS: HeaderName = HeaderName::from_static("x-budget-ms");
+
+/// The longest budget that is taken over from outside.
+pub const MAX_BUDGET: Duration = Duration::from_secs(30);
+
+/// Paths below [`API`], as the router writes them; [`path::of`] fills in a name.
+pub mod path {
+    use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+    /// Registration.
+    pub const USERS: &str = "/users";
+    /// Signing in.
+    pub const LOGIN: &str = "/users/login";
+    /// The caller's own account.
+    pub const USER: &str = "/user";
+    /// Somebody's public account.
+    pub const PROFILE: &str = "/profiles/{username}";
+    /// Lists of articles.
+    pub const ARTICLES: &str = "/articles";
+    /// One article.
+    pub const ARTICLE: &str = "/articles/{slug}";
+    /// An article's comments.
+    pub const COMMENTS: &str = "/articles/{slug}/comments";
+    /// All tags.
+    pub const TAGS: &str = "/tags";
+
+    /// Everything but the unreserved characters of RFC 3986 is escaped in a path segment.
+    pub const SEGMENT: &AsciiSet =
+        &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+    /// The path with `name` in place of its one `{…}`, escaped.
+    pub fn of(template: &str, name: &str) -> String {
+        let (before, rest) = template.split_once('{').unwrap_or((template, ""));
+        let after = rest.split_once('}').map_or("", |(_, after)| after);
+        format!("{before}{}{after}", utf8_percent_encode(name, SEGMENT))
+    }
+}
+
+/// `{"user": …}`
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct UserBody<T> {
+    /// What the envelope holds.
+    pub user: T,
+}
+
+/// `{"profile": …}`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ProfileBody {
+    /// What the envelope holds.
+    pub profile: Profile,
+}
+
+/// `{"article": …}`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ArticleBody {
+    /// What the envelope holds.
+    pub article: Article,
+}
+
+/// `{"articles": …, "articlesCount": …}`, which the port's own type is already.
+pub type ArticlesBody = ArticlePage;
+
+/// `{"comments": …}`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CommentsBody {
+    /// What the envelope holds.
+    pub comments: Vec<Comment>,
+}
+
+/// `{"tags": …}`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TagsBody {
+    /// What the envelope holds.
+    pub tags: Vec<String>,
+}
+
+/// `{"errors": {field: [message, …]}}`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ErrorBody {
+    /// Field or resource → messages.
+    pub errors: Problems,
+}
+
+// --- lists of articles ⇄ query string ---------------------------------------------------------
+
+/// A [`ListArticles`] as query parameters. The numbers are text, so that one that is not a number
+/// gets the contract's error and not the framework's.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListQuery {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tag: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    author: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    favorited: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset: Option<String>,
+}
+
+impl From<&ListArticles> for ListQuery {
+    fn from(list: &ListArticles) -> Self {
+        Self {
+            tag: list.tag.clone(),
+            author: list.author.clone(),
+            favorited: list.favorited.clone(),
+            limit: Some(list.limit.to_string()),
+            offset: (list.offset > 0).then(|| list.offset.to_string()),
+        }
+    }
+}
+
+impl TryFrom<ListQuery> for ListArticles {
+    type Error = Error;
+
+    fn try_from(query: ListQuery) -> Result<Self, Error> {
+        let mut problems = Problems::new();
+        let limit = number(&mut problems, "limit", query.limit, DEFAULT_LIMIT, 1..=MAX_LIMIT);
+        // Databases count in signed numbers; half of the range is still more than anyone has.
+        let most = i32::MAX.unsigned_abs();
+        let offset = number(&mut problems, "offset", query.offset, 0, 0..=most);
+        problems.into_result()?;
+        Ok(Self { tag: query.tag, author: query.author, favorited: query.favorited, limit, offset })
+    }
+}
+
+fn number(
+    problems: &mut Problems,
+    field: &str,
+    text: Option<String>,
+    default: u32,
+    range: std::ops::RangeInclusive<u32>,
+) -> u32 {
+    let Some(text) = text else { return default };
+    match text.parse() {
+        Ok(number) if range.contains(&number) => number,
+        _ => {
+            let (least, most) = range.into_inner();
+            problems.add(field, &format!("must be a whole number from {least} to {most}"));
+            default
+        }
+    }
+}
+
+// --- error ⇄ status and body ------------------------------------------------------------------
+
+const UNAVAILABLE: &str = "service";
+const NOT_DONE: &str = "is unavailable, nothing was changed";
+const UNKNOWN: &str = "did not answer, the outcome is unknown";
+
+/// What the contract answers for an error.
+pub fn from_error(error: &Error) -> (StatusCode, ErrorBody) {
+    let (status, errors) = match error {
+        Error::Unauthorized(Unauthorized::Missing) => {
+            (StatusCode::UNAUTHORIZED, Problems::one("token", "is missing"))
+        }
+        Error::Unauthorized(Unauthorized::Invalid) => {
+            (StatusCode::UNAUTHORIZED, Problems::one("token", "is invalid"))
+        }
+        Error::Unauthorized(Unauthorized::Credentials) => {
+            (StatusCode::UNAUTHORIZED, Problems::one("credentials", "invalid"))
+        }
+        Error::Forbidden(what) => (StatusCode::FORBIDDEN, Problems::one(what.name(), "forbidden")),
+        Error::NotFound(what) => (StatusCode::NOT_FOUND, Problems::one(what.name(), "not found")),
+        Error::Conflict(problems) => (StatusCode::CONFLICT, problems.clone()),
+        Error::Invalid(problems) => (StatusCode::UNPROCESSABLE_ENTITY, problems.clone()),
+        Error::Unavailable(outcome) => {
+            let message = match outcome {
+                Outcome::NotDone => NOT_DONE,
+                Outcome::Unknown => UNKNOWN,
+            };
+            (StatusCode::SERVICE_UNAVAILABLE, Problems::one(UNAVAILABLE, message))
+        }
+        Error::Internal(_) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, Problems::one("server", "internal error"))
+        }
+    };
+    (status, ErrorBody { errors })
+}
+
+/// What an answer that is no success means. The inverse of [`from_error`]; an answer that the
+/// contract does not know becomes [`Error::Internal`], except that gateways' 502 and 504 mean that
+/// the other side was not reached or did not answer.
+///
+/// `errors` is the body's content, or `None` where the body is not the contract's.
+pub fn to_error(status: StatusCode, errors: Option<Problems>) -> Error {
+    let unexpected = || Error::Internal(format!("unexpected answer with status {status}"));
+    let has = |field: &str, message: &str| {
+        errors.as_ref().is_some_and(|e| e.iter().any(|pair| pair == (field, message)))
+    };
+    let resource = || {
+        let named =
+            |what: &Resource| errors.iter().flat_map(Problems::iter).any(|(f, _)| f == what.name());
+        Resource::ALL.into_iter().find(named)
+    };
+    match status {
+        StatusCode::UNAUTHORIZED if has("token", "is missing") => {
+            Error::Unauthorized(Unauthorized::Missing)
+        }
+        StatusCode::UNAUTHORIZED if has("credentials", "invalid") => {
+            Error::Unauthorized(Unauthorized::Credentials)
+        }
+        StatusCode::UNAUTHORIZED => Error::Unauthorized(Unauthorized::Invalid),
+        StatusCode::FORBIDDEN => resource().map_or_else(unexpected, Error::Forbidden),
+        StatusCode::NOT_FOUND => resource().map_or_else(unexpected, Error::NotFound),
+        StatusCode::CONFLICT => errors.map_or_else(unexpected, Error::Conflict),
+        StatusCode::UNPROCESSABLE_ENTITY => errors.map_or_else(unexpected, Error::Invalid),
+        StatusCode::SERVICE_UNAVAILABLE if !has(UNAVAILABLE, UNKNOWN) => {
+            Error::Unavailable(Outcome::NotDone)
+        }
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => {
+            Error::Unavailable(Outcome::Unknown)
+        }
+        _ => unexpected(),
+    }
+}
+
+// --- caller ⇄ headers -------------------------------------------------------------------------
+
+/// The headers that carry a caller over a hop.
+pub fn from_caller(caller: &Caller) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(4);
+    if let Some(token) = &caller.token {
+        // A token that can't stand in a header is no token of ours: it goes over as an empty one,
+        // and the other side finds it invalid, as the implementation in the same process would.
+        let mut value = HeaderValue::try_from(format!("Token {}", token.expose()))
+            .unwrap_or(HeaderValue::from_static("Token ?"));
+        value.set_sensitive(true);
+        headers.insert(AUTHORIZATION, value);
+    }
+    if let Ok(id) = HeaderValue::try_from(caller.request_id.as_str()) {
+        headers.insert(REQUEST_ID, id);
+    }
+    let left = caller.remaining().as_millis().try_into().unwrap_or(u64::MAX);
+    headers.insert(BUDGET_MS, HeaderValue::from(left));
+    headers
+}
+
+/// The token that a request carries: `Authorization: Token …`, or `Bearer …` as many clients say.
+/// A header in any other form is a token that will be found invalid, not the absence of one.
+pub fn to_token(headers: &HeaderMap) -> Option<Token> {
+    let value = headers.get(AUTHORIZATION)?;
+    let text = value.to_str().unwrap_or_default();
+    let token = text.strip_prefix("Token ").or_else(|| text.strip_prefix("Bearer "));
+    Some(Token::new(token.unwrap_or_default().trim()))
+}
+
+/// The number of the request, if it carries a harmless one.
+pub fn to_request_id(headers: &HeaderMap) -> Option<RequestId> {
+    headers.get(REQUEST_ID)?.to_str().ok().and_then(RequestId::parse)
+}
+
+/// The budget that a request carries, at most [`MAX_BUDGET`].
+pub fn to_budget(headers: &HeaderMap) -> Option<Duration> {
+    let millis = headers.get(BUDGET_MS)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_millis(millis).min(MAX_BUDGET))
+}
+
+#[cfg(test)]
+#[path = "wire_tests.rs"]
+mod tests;
