@@ -1,1 +1,53 @@
-fn main() {}
+//! The pages in a server of their own. It has no database and no secret: all it knows of the app is
+//! the address of the backend.
+//!
+//! Read it side by side with `monolith` and `split-backend`.
+
+use std::process::ExitCode;
+
+use axum::Router;
+use clap::Parser;
+use remote::{BackendArgs, Remote};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Conduit's frontend: the pages, over a backend that runs elsewhere.
+#[derive(Parser)]
+#[command(version)]
+enum Command {
+    /// Serve pages at /
+    Serve(Box<ServeArgs>),
+    /// Ask a server on this host whether it is ready; exit code 0 means yes
+    Healthcheck(boot::HealthcheckArgs),
+}
+
+#[derive(clap::Args)]
+struct ServeArgs {
+    #[command(flatten)]
+    server: boot::ServerArgs,
+    #[command(flatten)]
+    backend: BackendArgs,
+}
+
+fn main() -> ExitCode {
+    let command = Command::parse();
+    boot::run(async {
+        match command {
+            Command::Serve(args) => serve(*args).await,
+            Command::Healthcheck(args) => boot::healthcheck(&args),
+        }
+    })
+}
+
+async fn serve(args: ServeArgs) -> anyhow::Result<()> {
+    let production = args.server.production;
+    let server = boot::Server::new("split-frontend", args.server)?;
+
+    let elsewhere = Remote::new(&args.backend)?;
+
+    let settings = pages::Settings { secure_cookies: production, ..Default::default() };
+    let app = Router::new().merge(pages::router(elsewhere.clone(), settings));
+
+    server.serve(app, elsewhere).await
+}

@@ -1,1 +1,19 @@
-//! boot
+//! What every server process does alike, so that no difference between the architectures can come
+//! from here: one runtime, one set of flags, the same middleware, the same way to start, to drain
+//! and to report.
+//!
+//! Reading order: [`run`] (what a `main` calls), [`ServerArgs`] (its flags), [`Server`] (bind, say
+//! so, serve, drain), then the middleware in `middleware.rs` and the operators' endpoints in
+//! `health.rs`.
+
+mod args;
+mod health;
+mod lab_file;
+mod middleware;
+mod run;
+mod serve;
+
+pub use args::ServerArgs;
+pub use health::{HealthcheckArgs, healthcheck};
+pub use run::run;
+pub use serve::Server;

@@ -85,4 +85,10 @@ pub trait Conduit: Clone + Send + Sync + 'static {
     ///
     /// Repeatable.
     fn tags(&self, caller: &Caller) -> impl Future<Output = Result<Vec<String>>> + Send;
+
+    /// Whether what stands behind the port (a database, another server) can be reached right now.
+    ///
+    /// Operators ask this, not visitors: it is the one method that is no part of the contract.
+    /// Fails with `Unavailable`, within two seconds. Repeatable.
+    fn ready(&self) -> impl Future<Output = Result<()>> + Send;
 }

@@ -1,0 +1,36 @@
+//! The flags that every server has. Each is an environment variable as well; the text of a flag is
+//! what `--help` prints.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+/// How a server listens, stops and logs.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ServerArgs {
+    /// Address and port to listen on; port 0 takes any free one.
+    #[arg(long, env = "LISTEN", value_name = "ADDR:PORT", default_value = "127.0.0.1:3000")]
+    pub listen: SocketAddr,
+
+    /// Seconds that requests in flight get to finish after SIGTERM.
+    #[arg(long, env = "GRACE_SECONDS", value_name = "SECONDS", default_value_t = 10)]
+    pub grace_seconds: u32,
+
+    /// What to log, to stderr: a level (error, warn, info, debug, trace), or levels per module.
+    #[arg(long, env = "LOG", value_name = "FILTER", default_value = "info")]
+    pub log: String,
+
+    /// Refuse what is only convenient while developing: a made-up token secret, cookies that
+    /// travel without TLS, the lab's switches.
+    #[arg(long, env = "PRODUCTION")]
+    pub production: bool,
+
+    /// Switches that only the lab needs, as a JSON file; refused in production.
+    #[arg(long, env = "LAB_FILE", value_name = "FILE")]
+    pub lab: Option<PathBuf>,
+}
+
+impl ServerArgs {
+    /// How long requests in flight get to finish.
+    pub(crate) fn grace(&self) -> Duration {
+        Duration::from_secs(self.grace_seconds.into())
+    }
+}

@@ -1,0 +1,73 @@
+//! The one file that switches on what only the lab needs. Without it a server has none of this
+//! code in its way.
+
+use std::{path::Path, time::Duration};
+
+use anyhow::{Context, bail};
+use nix::time::{ClockId, clock_gettime};
+use serde::Deserialize;
+
+use crate::ServerArgs;
+
+/// What the file may say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct LabFile {
+    /// CPU time to burn in each request, microseconds: an effect of known size, planted to see
+    /// whether the lab finds it.
+    spin_us_per_request: f64,
+}
+
+impl LabFile {
+    /// Reads the file that the flags name; `None` when they name none.
+    pub(crate) fn read(args: &ServerArgs) -> anyhow::Result<Option<Self>> {
+        let Some(path) = &args.lab else { return Ok(None) };
+        if args.production {
+            bail!("--lab: refused in production");
+        }
+        let file = Self::parse(path).with_context(|| format!("--lab: {}", path.display()))?;
+        tracing::warn!(?file, "lab switches are on");
+        Ok(Some(file))
+    }
+
+    fn parse(path: &Path) -> anyhow::Result<Self> {
+        Ok(serde_json::from_slice(&std::fs::read(path)?)?)
+    }
+
+    /// Burns the planted CPU time on the current thread. It is measured by the thread's own CPU
+    /// clock: a busy machine makes it take longer, but never makes it cost more.
+    pub(crate) fn spin(self) {
+        let planted = Duration::from_secs_f64(self.spin_us_per_request.max(0.0) / 1e6);
+        let Some(start) = thread_cpu() else { return };
+        while thread_cpu().is_some_and(|now| now.saturating_sub(start) < planted) {
+            std::hint::spin_loop();
+        }
+    }
+}
+
+fn thread_cpu() -> Option<Duration> {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).ok().map(Duration::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_planted_millisecond_costs_a_millisecond_of_cpu() {
+        let file = LabFile { spin_us_per_request: 1_000.0 };
+        let before = thread_cpu().unwrap();
+        file.spin();
+        let burnt = thread_cpu().unwrap() - before;
+        assert!(burnt >= Duration::from_millis(1), "{burnt:?}");
+        assert!(burnt < Duration::from_millis(2), "{burnt:?}");
+    }
+
+    #[test]
+    fn a_misspelt_switch_is_an_error() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), r#"{"spin_ms": 3}"#).unwrap();
+        let error = LabFile::parse(file.path()).unwrap_err();
+        assert!(error.to_string().contains("spin_ms"), "{error}");
+    }
+}

@@ -1,0 +1,121 @@
+//! Bind, say so, serve, drain.
+
+use std::{io::Write, net::SocketAddr};
+
+use anyhow::{Context, bail};
+use axum::{Router, serve::ListenerExt};
+use conduit::Conduit;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
+};
+use tracing_subscriber::{EnvFilter, util::SubscriberInitExt};
+
+use crate::{ServerArgs, health, lab_file::LabFile, middleware};
+
+/// A server whose flags are checked, whose logs flow and whose counters count; it does not listen
+/// yet. It comes first in a `main`, so that everything after it can log.
+pub struct Server {
+    role: &'static str,
+    args: ServerArgs,
+    lab: Option<LabFile>,
+    metrics: PrometheusHandle,
+}
+
+impl Server {
+    /// Prepares a server; `role` is its name in the ready line and in logs.
+    ///
+    /// # Errors
+    /// When a flag can't be followed: the log filter is malformed, the lab file can't be read.
+    pub fn new(role: &'static str, args: ServerArgs) -> anyhow::Result<Self> {
+        log_to_stderr(&args.log)?;
+        let lab = LabFile::read(&args)?;
+        Ok(Self { role, args, lab, metrics: health::start_counting()? })
+    }
+
+    /// Serves `app` until SIGTERM or Ctrl-C, then lets requests in flight finish.
+    ///
+    /// When it serves, it prints its one line on stdout, `ready http://ADDR:PORT role=ROLE`, which
+    /// tests and the lab wait for. Everything else it has to say goes to stderr. `/readyz` says
+    /// whether what stands behind `port` can be reached.
+    ///
+    /// # Errors
+    /// When the address can't be listened on, and when requests did not finish within the grace
+    /// time or a second signal cut them short.
+    pub async fn serve<C: Conduit>(self, app: Router, port: C) -> anyhow::Result<()> {
+        let Self { role, args, lab, metrics } = self;
+        let app = middleware::around(app, lab).merge(health::routes(port, metrics));
+
+        // Signals are caught before the ready line is printed: whoever reads it may send one.
+        let mut signals = Signals::catch()?;
+        let (listener, address) = bind(args.listen).await?;
+        // Small answers on a kept-alive connection must not wait for an acknowledgement.
+        let listener = listener.tap_io(|stream: &mut TcpStream| {
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::warn!(%error, "TCP_NODELAY");
+            }
+        });
+        writeln!(std::io::stdout(), "ready http://{address} role={role}").context("stdout")?;
+        tracing::info!(%address, role, "serving");
+
+        let (stop, mut stopped) = watch::channel(());
+        let serving = axum::serve(listener, app)
+            .with_graceful_shutdown(async move { drop(stopped.changed().await) })
+            .into_future();
+        tokio::pin!(serving);
+        tokio::select! {
+            ended = &mut serving => return ended.context("serving"),
+            () = signals.next() => stop.send_replace(()),
+        }
+        tracing::info!(role, "draining");
+        tokio::select! {
+            ended = &mut serving => ended.context("draining")?,
+            () = tokio::time::sleep(args.grace()) => {
+                bail!("--grace-seconds: requests still ran after {} s", args.grace_seconds)
+            }
+            () = signals.next() => bail!("a second signal cut the draining short"),
+        }
+        tracing::info!(role, "drained");
+        Ok(())
+    }
+}
+
+async fn bind(listen: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let listener =
+        TcpListener::bind(listen).await.with_context(|| format!("--listen: {listen}"))?;
+    let address = listener.local_addr().context("--listen")?;
+    Ok((listener, address))
+}
+
+fn log_to_stderr(filter: &str) -> anyhow::Result<()> {
+    let filter = EnvFilter::builder().parse(filter).context("--log")?;
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .finish();
+    subscriber.try_init().context("--log")
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn catch() -> anyhow::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).context("SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("SIGINT")?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Real server processes for tests: start one on a free port, ask it things, stop it.
+//!
+//! Deliberately plain (threads, blocking sockets, HTTP/1.0): a smoke test should not need the
+//! libraries that it tests.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc,
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+/// How long anything here may take before the test fails.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// A server that has said that it is ready. It is killed when this value goes.
+pub struct Server {
+    child: Child,
+    /// `host:port`, from the ready line.
+    pub address: String,
+    /// The ready line as printed.
+    pub ready_line: String,
+    rest_of_stdout: mpsc::Receiver<String>,
+}
+
+/// What a server answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// Status code.
+    pub status: u16,
+    /// Everything after the headers.
+    pub body: String,
+}
+
+/// A command with an environment that holds nothing but `env`: a developer's own variables must
+/// not decide a test.
+pub fn command(binary: &str, args: &[&str], env: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(binary);
+    command.args(args).env_clear().envs(env.iter().copied()).stdin(Stdio::null());
+    command
+}
+
+impl Server {
+    /// Starts a server and waits for its ready line.
+    ///
+    /// # Errors
+    /// When the process ends, or stays silent for 20 s, before it is ready.
+    pub fn start(mut command: Command) -> anyhow::Result<Self> {
+        let mut child = command.stdout(Stdio::piped()).spawn().context("spawn")?;
+        let stdout = child.stdout.take().context("stdout")?;
+        let (lines, received) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if lines.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let Ok(ready_line) = received.recv_timeout(LIMIT) else {
+            let _already_gone = child.kill();
+            bail!("no ready line; exit status {:?}", child.wait());
+        };
+        let address = ready_line
+            .strip_prefix("ready http://")
+            .and_then(|rest| rest.split(' ').next())
+            .with_context(|| format!("not a ready line: {ready_line:?}"))?
+            .to_owned();
+        Ok(Self { child, address, ready_line, rest_of_stdout: received })
+    }
+
+    /// `GET path`.
+    ///
+    /// # Errors
+    /// When there is no answer, or it is not HTTP.
+    pub fn get(&self, path: &str) -> anyhow::Result<Answer> {
+        get(&self.address, path)
+    }
+
+    /// Starts a request and leaves it unfinished, for tests that stop a server in mid-request.
+    /// Sending what is missing, an empty line, finishes it.
+    ///
+    /// # Errors
+    /// When the server can't be reached.
+    pub fn begin(&self, path: &str) -> anyhow::Result<TcpStream> {
+        begin(&self.address, path)
+    }
+
+    /// Sends SIGTERM.
+    ///
+    /// # Errors
+    /// When the process is gone already.
+    pub fn terminate(&self) -> anyhow::Result<()> {
+        let pid = Pid::from_raw(self.child.id().try_into()?);
+        Ok(kill(pid, Signal::SIGTERM)?)
+    }
+
+    /// Waits for the end; also gives what was printed on stdout after the ready line.
+    ///
+    /// # Errors
+    /// When the process can't be waited for.
+    pub fn wait(mut self) -> anyhow::Result<(ExitStatus, Vec<String>)> {
+        let status = self.child.wait()?;
+        Ok((status, self.rest_of_stdout.iter().collect()))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _already_gone = self.child.kill();
+        let _already_reaped = self.child.wait();
+    }
+}
+
+/// Runs a command that is expected to fail and gives what it said on stderr.
+///
+/// # Errors
+/// When it succeeds, or says anything on stdout.
+pub fn refusal(mut command: Command) -> anyhow::Result<String> {
+    let output = command.output()?;
+    if output.status.success() || !output.stdout.is_empty() {
+        bail!("it did not refuse: {output:?}");
+    }
+    Ok(String::from_utf8(output.stderr)?)
+}
+
+/// Finishes a request that [`Server::begin`] began, and reads the answer.
+///
+/// # Errors
+/// When there is no answer, or it is not HTTP.
+pub fn finish(mut stream: TcpStream) -> anyhow::Result<Answer> {
+    stream.write_all(b"\r\n")?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    let (head, body) = text.split_once("\r\n\r\n").context("not an HTTP answer")?;
+    let status = head.split(' ').nth(1).context("no status line")?.parse()?;
+    Ok(Answer { status, body: body.to_owned() })
+}
+
+/// `GET path` from a server that somebody else started.
+///
+/// # Errors
+/// When there is no answer, or it is not HTTP.
+pub fn get(address: &str, path: &str) -> anyhow::Result<Answer> {
+    finish(begin(address, path)?)
+}
+
+fn begin(address: &str, path: &str) -> anyhow::Result<TcpStream> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(LIMIT))?;
+    stream.write_all(format!("GET {path} HTTP/1.0\r\nhost: {address}\r\n").as_bytes())?;
+    Ok(stream)
+}
