@@ -17,6 +17,8 @@ pub struct Run {
     pub schema: u32,
     /// Name of the run's folder.
     pub id: String,
+    /// Which experiment this is, by the id of its card: it holds the rules by which to judge.
+    pub experiment: String,
     /// When measuring began.
     pub started: DateTime<Utc>,
     /// Wall time from the first server's start to the last slice's end, seconds.

@@ -83,13 +83,33 @@ impl Server {
         get(&self.address, path)
     }
 
-    /// Starts a request and leaves it unfinished, for tests that stop a server in mid-request.
-    /// Sending what is missing, an empty line, finishes it.
+    /// Sends `POST path` but for the last byte of its body, and returns when a handler is waiting
+    /// for that byte: the request is in flight then, beyond doubt.
     ///
     /// # Errors
-    /// When the server can't be reached.
-    pub fn begin(&self, path: &str) -> anyhow::Result<TcpStream> {
-        begin(&self.address, path)
+    /// When the server does not ask for the body.
+    pub fn begin_post(
+        &self,
+        path: &str,
+        content_type: &str,
+        body: &str,
+    ) -> anyhow::Result<Pending> {
+        let mut stream = connect(&self.address)?;
+        let (address, length) = (&self.address, body.len());
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
+             content-type: {content_type}\r\ncontent-length: {length}\r\n\
+             expect: 100-continue\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes())?;
+        let mut go_ahead = [0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
+        stream.read_exact(&mut go_ahead)?;
+        if !go_ahead.starts_with(b"HTTP/1.1 100") {
+            bail!("answered before the body: {:?}", String::from_utf8_lossy(&go_ahead));
+        }
+        let (sent, last) = body.as_bytes().split_at(length.saturating_sub(1));
+        stream.write_all(sent)?;
+        Ok(Pending { stream, last: last.to_vec() })
     }
 
     /// Sends SIGTERM.
@@ -130,17 +150,21 @@ pub fn refusal(mut command: Command) -> anyhow::Result<String> {
     Ok(String::from_utf8(output.stderr)?)
 }
 
-/// Finishes a request that [`Server::begin`] began, and reads the answer.
-///
-/// # Errors
-/// When there is no answer, or it is not HTTP.
-pub fn finish(mut stream: TcpStream) -> anyhow::Result<Answer> {
-    stream.write_all(b"\r\n")?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text)?;
-    let (head, body) = text.split_once("\r\n\r\n").context("not an HTTP answer")?;
-    let status = head.split(' ').nth(1).context("no status line")?.parse()?;
-    Ok(Answer { status, body: body.to_owned() })
+/// A request in flight, see [`Server::begin_post`].
+pub struct Pending {
+    stream: TcpStream,
+    last: Vec<u8>,
+}
+
+impl Pending {
+    /// Sends the last byte and reads the answer.
+    ///
+    /// # Errors
+    /// When there is no answer, or it is not HTTP.
+    pub fn finish(mut self) -> anyhow::Result<Answer> {
+        self.stream.write_all(&self.last)?;
+        read_answer(self.stream)
+    }
 }
 
 /// `GET path` from a server that somebody else started.
@@ -148,12 +172,33 @@ pub fn finish(mut stream: TcpStream) -> anyhow::Result<Answer> {
 /// # Errors
 /// When there is no answer, or it is not HTTP.
 pub fn get(address: &str, path: &str) -> anyhow::Result<Answer> {
-    finish(begin(address, path)?)
+    let mut stream = connect(address)?;
+    stream.write_all(format!("GET {path} HTTP/1.0\r\nhost: {address}\r\n\r\n").as_bytes())?;
+    read_answer(stream)
 }
 
-fn begin(address: &str, path: &str) -> anyhow::Result<TcpStream> {
-    let mut stream = TcpStream::connect(address)?;
+fn connect(address: &str) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(LIMIT))?;
-    stream.write_all(format!("GET {path} HTTP/1.0\r\nhost: {address}\r\n").as_bytes())?;
     Ok(stream)
+}
+
+fn read_answer(mut stream: TcpStream) -> anyhow::Result<Answer> {
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    let (head, body) = text.split_once("\r\n\r\n").context("not an HTTP answer")?;
+    let status = head.split(' ').nth(1).context("no status line")?.parse()?;
+    Ok(Answer { status, body: body.to_owned() })
+}
+
+/// Tries again until `what` holds; for conditions that come about in another process.
+///
+/// # Panics
+/// When it still does not hold after 20 s.
+pub fn eventually(condition: &str, what: impl Fn() -> bool) {
+    let start = std::time::Instant::now();
+    while !what() {
+        assert!(start.elapsed() < LIMIT, "still not the case: {condition}");
+        std::thread::yield_now();
+    }
 }

@@ -1,0 +1,194 @@
+//! Open load: requests start when the schedule says so, whether or not earlier ones have been
+//! answered, and an answer's latency counts from the moment at which its request was *meant* to
+//! start. A server that stalls for a second therefore shows a second in the latency of everyone who
+//! would have come meanwhile; a generator that waits politely would hide it ("coordinated
+//! omission").
+//!
+//! Reading order: `arrivals` (when and what), `timer` (waiting precisely), `connections` (the
+//! HTTP side), `tally` (what is counted), then [`Generator`] here.
+
+mod arrivals;
+mod connections;
+mod tally;
+mod timer;
+
+use std::{
+    collections::HashMap,
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use http::{Request, StatusCode, Uri};
+use nix::sys::prctl;
+use tokio::{
+    runtime,
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+    time::timeout,
+};
+
+pub use self::{
+    arrivals::{Arrival, poisson},
+    connections::{Answer, Body, Connections, Trouble},
+    tally::{Ending, Tally, Times},
+    timer::Timer,
+};
+
+/// How long a request may take before the visitor is taken to have left.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The schedule starts this much after the order for it, so that the first arrival is not late
+/// already.
+const HEAD_START: Duration = Duration::from_millis(2);
+
+/// A thread of its own that sends requests: nothing else that the lab does can delay them.
+#[derive(Debug)]
+pub struct Generator {
+    orders: mpsc::UnboundedSender<Order>,
+}
+
+/// Where requests go and what they ask for.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The server.
+    pub server: SocketAddr,
+    /// Paths to choose from.
+    pub paths: Arc<[Uri]>,
+}
+
+#[derive(Debug)]
+struct Order {
+    target: Target,
+    work: Work,
+    reply: oneshot::Sender<io::Result<Tally>>,
+}
+
+#[derive(Debug)]
+enum Work {
+    /// Open load.
+    Open(Vec<Arrival>),
+    /// So many visitors in turns, each of whom waits for the answer: warming up.
+    Turns { visitors: usize, requests: usize },
+}
+
+impl Generator {
+    /// Starts the thread; it runs on the cores of the thread that calls.
+    pub fn start() -> anyhow::Result<Self> {
+        let (orders, inbox) = mpsc::unbounded_channel();
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        thread::Builder::new().name("generator".to_owned()).spawn(move || {
+            // Without this the kernel may round up waits by 50 µs. It is a refinement: where it
+            // is refused, the measured lag says so.
+            let _ = prctl::set_timerslack(1);
+            runtime.block_on(serve(inbox));
+        })?;
+        Ok(Self { orders })
+    }
+
+    /// Sends every arrival at its time and returns when the last one has been answered or given
+    /// up.
+    pub async fn open(&self, target: Target, arrivals: Vec<Arrival>) -> anyhow::Result<Tally> {
+        self.order(target, Work::Open(arrivals)).await
+    }
+
+    /// Sends `requests` requests, a few at a time, each after the answer to the one before.
+    pub async fn warm(&self, target: Target, requests: usize) -> anyhow::Result<Tally> {
+        self.order(target, Work::Turns { visitors: 4, requests }).await
+    }
+
+    async fn order(&self, target: Target, work: Work) -> anyhow::Result<Tally> {
+        let (reply, answer) = oneshot::channel();
+        let gone = "the load generator's thread has ended";
+        self.orders.send(Order { target, work, reply }).ok().context(gone)?;
+        Ok(answer.await.context(gone)??)
+    }
+}
+
+/// The thread's life: one order after the other. Connections outlive an order, so that a slice
+/// starts with warm ones.
+async fn serve(mut inbox: mpsc::UnboundedReceiver<Order>) {
+    let mut servers: HashMap<SocketAddr, Arc<Connections>> = HashMap::new();
+    while let Some(Order { target, work, reply }) = inbox.recv().await {
+        let connections = servers
+            .entry(target.server)
+            .or_insert_with(|| Arc::new(Connections::new(target.server)));
+        let session = Session {
+            connections: Arc::clone(connections),
+            paths: target.paths,
+            tally: Arc::default(),
+        };
+        let done = match work {
+            Work::Open(arrivals) => session.open(&arrivals).await,
+            Work::Turns { visitors, requests } => Ok(session.turns(visitors, requests).await),
+        };
+        // Whoever ordered may have given up meanwhile.
+        let _ = reply.send(done);
+    }
+}
+
+/// What the requests of one order share.
+#[derive(Clone, Debug)]
+struct Session {
+    connections: Arc<Connections>,
+    paths: Arc<[Uri]>,
+    tally: Arc<Mutex<Tally>>,
+}
+
+impl Session {
+    async fn open(self, arrivals: &[Arrival]) -> io::Result<Tally> {
+        let timer = Timer::new()?;
+        let mut visitors = JoinSet::new();
+        let start = Instant::now() + HEAD_START;
+        for arrival in arrivals {
+            let intended = start + arrival.at;
+            timer.wait_until(intended).await?;
+            visitors.spawn(self.clone().visit(intended, arrival.address));
+        }
+        visitors.join_all().await;
+        Ok(self.finish(arrivals.len()))
+    }
+
+    async fn turns(self, visitors: usize, requests: usize) -> Tally {
+        let mut tasks = JoinSet::new();
+        for visitor in 0..visitors {
+            let session = self.clone();
+            tasks.spawn(async move {
+                for number in (visitor..requests).step_by(visitors) {
+                    let address = number % session.paths.len();
+                    session.clone().visit(Instant::now(), address).await;
+                }
+            });
+        }
+        tasks.join_all().await;
+        self.finish(requests)
+    }
+
+    /// One request, from its (late or punctual) start to the end of its answer.
+    async fn visit(self, intended: Instant, address: usize) {
+        let started = Instant::now();
+        let mut request = Request::new(Body::default());
+        *request.uri_mut() = self.paths[address].clone();
+        let ending = match timeout(PATIENCE, self.connections.send(request)).await {
+            Ok(Ok(answer)) if answer.status == StatusCode::OK => Ending::Right,
+            Ok(Ok(answer)) => Ending::Wrong(format!("status {}", answer.status.as_u16())),
+            Ok(Err(trouble)) => trouble.into(),
+            Err(_elapsed) => Ending::Wrong("no answer in time".to_owned()),
+        };
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        tally.count(intended, started, Instant::now(), ending);
+    }
+
+    fn finish(self, scheduled: usize) -> Tally {
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        tally.scheduled = scheduled as u64;
+        std::mem::take(&mut tally)
+    }
+}
+
+#[cfg(test)]
+#[path = "load_tests.rs"]
+mod tests;

@@ -1,0 +1,257 @@
+//! What processes cost: CPU to the nanosecond, resident memory, and what the rest of the machine
+//! did meanwhile.
+
+use std::{collections::BTreeMap, fs, io, time::Instant};
+
+use anyhow::Context;
+use nix::{
+    time::{ClockId, clock_gettime},
+    unistd::{Pid, SysconfVar, sysconf},
+};
+
+/// How a process's CPU is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The process with all its threads, also those that have ended.
+    Process,
+    /// The process, its children, and the children that have ended: PostgreSQL serves each
+    /// connection in a process of its own.
+    Tree,
+}
+
+/// A process to be watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watched {
+    /// Under which name its figures are kept. Figures of the same name are added up.
+    pub name: String,
+    /// The process.
+    pub pid: Pid,
+    /// What belongs to it.
+    pub scope: Scope,
+}
+
+/// Readings at one moment.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    at: Instant,
+    cpu_ms: BTreeMap<String, f64>,
+    machine: Ticks,
+}
+
+/// What happened between two readings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Usage {
+    /// Name → CPU, user and system, milliseconds.
+    pub cpu_ms: BTreeMap<String, f64>,
+    /// CPU used by everyone who was not watched, as a share of all cores.
+    pub foreign_cpu: f64,
+    /// Time stolen by the hypervisor, as a share of all cores.
+    pub steal: f64,
+}
+
+/// The machine's CPU time since boot, in units of 1/`USER_HZ` seconds, all cores together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Ticks {
+    busy: u64,
+    steal: u64,
+}
+
+/// Reads all clocks. Fails when a watched process is gone.
+pub fn read(watched: &[Watched]) -> anyhow::Result<Reading> {
+    let mut cpu_ms = BTreeMap::new();
+    for process in watched {
+        let used = match process.scope {
+            Scope::Process => process_cpu_ms(process.pid),
+            Scope::Tree => tree_cpu_ms(process.pid),
+        };
+        let used = used.with_context(|| format!("cannot read the CPU time of {}", process.name))?;
+        *cpu_ms.entry(process.name.clone()).or_default() += used;
+    }
+    Ok(Reading { at: Instant::now(), cpu_ms, machine: machine_ticks()? })
+}
+
+impl Reading {
+    /// What happened since this reading until `later`, on a machine with `cores` cores.
+    pub fn until(&self, later: &Reading, cores: usize) -> Usage {
+        let cpu_ms: BTreeMap<_, _> = later
+            .cpu_ms
+            .iter()
+            .map(|(name, used)| {
+                let before = self.cpu_ms.get(name).copied().unwrap_or_default();
+                (name.clone(), (used - before).max(0.0))
+            })
+            .collect();
+        let ours = cpu_ms.values().sum::<f64>();
+        let all = later.at.duration_since(self.at).as_secs_f64() * 1e3 * cores as f64;
+        let busy = ticks_ms(later.machine.busy.saturating_sub(self.machine.busy));
+        let steal = ticks_ms(later.machine.steal.saturating_sub(self.machine.steal));
+        let share = |ms: f64| if all > 0.0 { (ms / all).clamp(0.0, 1.0) } else { 0.0 };
+        Usage { cpu_ms, foreign_cpu: share(busy - ours), steal: share(steal) }
+    }
+}
+
+/// CPU of one process, user and system, from the kernel's own clock for it. The figures in
+/// `/proc/PID/stat` are the same time, rounded to 10 ms.
+fn process_cpu_ms(pid: Pid) -> anyhow::Result<f64> {
+    let clock = ClockId::pid_cpu_clock_id(pid)?;
+    let time = clock_gettime(clock)?;
+    Ok(time.tv_sec() as f64 * 1e3 + time.tv_nsec() as f64 / 1e6)
+}
+
+/// CPU of a process, its living children, and, from `/proc/PID/stat`, the ended ones.
+fn tree_cpu_ms(root: Pid) -> anyhow::Result<f64> {
+    let stat = Stat::read(root)?;
+    let mut total = process_cpu_ms(root)? + ticks_ms(stat.ended_children);
+    for child in children(root)? {
+        // One that ended since the listing is among the ended ones next time.
+        total += process_cpu_ms(child).unwrap_or_default();
+    }
+    Ok(total)
+}
+
+fn children(parent: Pid) -> io::Result<Vec<Pid>> {
+    let of_parent = |pid: &Pid| Stat::read(*pid).is_ok_and(|stat| stat.parent == parent);
+    Ok(processes()?.into_iter().filter(of_parent).collect())
+}
+
+/// Every process of the machine that can be seen.
+pub fn processes() -> io::Result<Vec<Pid>> {
+    let entries = fs::read_dir("/proc")?.flatten();
+    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    Ok(numbers.map(Pid::from_raw).collect())
+}
+
+/// The fields of `/proc/PID/stat` that are of use here (proc_pid_stat(5)).
+struct Stat {
+    parent: Pid,
+    /// User and system time of children that ended and were waited for, in 1/`USER_HZ` seconds.
+    ended_children: u64,
+}
+
+impl Stat {
+    fn read(pid: Pid) -> anyhow::Result<Self> {
+        Self::parse(&fs::read_to_string(format!("/proc/{pid}/stat"))?)
+    }
+
+    fn parse(text: &str) -> anyhow::Result<Self> {
+        // The second field, the name, is in parentheses and may hold spaces and parentheses.
+        let (_, rest) = text.rsplit_once(") ").context("no process name in stat")?;
+        let fields: Vec<&str> = rest.split(' ').collect();
+        // `rest` begins with field 3 of the manual page.
+        let field = |number: usize| -> anyhow::Result<i64> {
+            Ok(fields.get(number - 3).context("stat is too short")?.parse()?)
+        };
+        let parent = Pid::from_raw(i32::try_from(field(4)?)?);
+        Ok(Self { parent, ended_children: u64::try_from(field(16)? + field(17)?)? })
+    }
+}
+
+/// Resident memory of a process, MiB. Pages that several processes share count in each.
+pub fn resident_mib(pid: Pid) -> anyhow::Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|rest| rest.trim().strip_suffix(" kB")).context("no VmRSS")?;
+    Ok(kib.trim().parse::<f64>()? / 1024.0)
+}
+
+/// Resident memory of a process and its children, MiB, where a page that they share is divided
+/// among them (`Pss`).
+pub fn tree_resident_mib(root: Pid) -> anyhow::Result<f64> {
+    let mut kib = 0.0;
+    for pid in children(root)?.into_iter().chain([root]) {
+        // A process may end between the listing and the reading.
+        let Ok(rollup) = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")) else { continue };
+        let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
+        let share = line.and_then(|rest| rest.trim().strip_suffix(" kB"));
+        kib += share.and_then(|number| number.trim().parse::<f64>().ok()).unwrap_or_default();
+    }
+    Ok(kib / 1024.0)
+}
+
+fn machine_ticks() -> anyhow::Result<Ticks> {
+    parse_machine(&fs::read_to_string("/proc/stat")?).context("cannot read /proc/stat")
+}
+
+fn parse_machine(text: &str) -> Option<Ticks> {
+    let line = text.lines().find_map(|line| line.strip_prefix("cpu "))?;
+    let n: Vec<u64> = line.split_whitespace().filter_map(|field| field.parse().ok()).collect();
+    // user nice system idle iowait irq softirq steal; guests are contained in user and nice.
+    let [user, nice, system, _idle, _iowait, irq, softirq, steal, ..] = n[..] else { return None };
+    Some(Ticks { busy: user + nice + system + irq + softirq, steal })
+}
+
+fn ticks_ms(ticks: u64) -> f64 {
+    let per_second = sysconf(SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100);
+    ticks as f64 * 1e3 / per_second as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{hint::black_box, process::Command};
+
+    use super::*;
+
+    fn burn(ms: f64) {
+        let me = nix::unistd::getpid();
+        let start = process_cpu_ms(me).unwrap();
+        let mut x = 0_u64;
+        while process_cpu_ms(me).unwrap() - start < ms {
+            for _ in 0..1000 {
+                x = black_box(x.wrapping_mul(31).wrapping_add(7));
+            }
+        }
+    }
+
+    #[test]
+    fn a_process_is_charged_for_what_it_burns_and_not_for_waiting() {
+        let me = Watched { name: "me".into(), pid: nix::unistd::getpid(), scope: Scope::Process };
+        let before = read(std::slice::from_ref(&me)).unwrap();
+        burn(20.0);
+        let after = read(&[me]).unwrap();
+        let usage = before.until(&after, 1);
+        // Other tests run in the same process, so there is a lower bound only.
+        assert!(usage.cpu_ms["me"] >= 20.0);
+        assert!((0.0..=1.0).contains(&usage.foreign_cpu) && (0.0..=1.0).contains(&usage.steal));
+    }
+
+    #[test]
+    fn a_tree_keeps_the_cost_of_children_that_have_ended() {
+        // The shell stays while its child burns CPU and ends; it then says so.
+        let mut shell = Command::new("sh")
+            .args(["-c", "sh -c 'i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done'; echo; read x"])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let pid = Pid::from_raw(i32::try_from(shell.id()).unwrap());
+        let mut line = [0];
+        io::Read::read_exact(shell.stdout.as_mut().unwrap(), &mut line).unwrap();
+        let alone = process_cpu_ms(pid).unwrap();
+        let tree = tree_cpu_ms(pid).unwrap();
+        assert!(tree >= alone + 50.0, "tree {tree} ms, shell alone {alone} ms");
+        drop(shell.stdin.take());
+        shell.wait().unwrap();
+    }
+
+    #[test]
+    fn a_process_name_may_hold_spaces_and_parentheses() {
+        let line = "7 (a) b) S 3 7 7 0 -1 0 0 0 0 0 11 12 13 14 20 0 1 0 5 6 7";
+        let stat = Stat::parse(line).unwrap();
+        assert_eq!(stat.parent, Pid::from_raw(3));
+        assert_eq!(stat.ended_children, 27);
+    }
+
+    #[test]
+    fn steal_is_told_apart_from_work() {
+        let ticks = parse_machine("cpu  10 1 5 900 3 1 2 7 0 0\ncpu0 1 2 3").unwrap();
+        assert_eq!(ticks, Ticks { busy: 19, steal: 7 });
+    }
+
+    #[test]
+    fn resident_memory_is_that_of_a_running_program() {
+        let me = nix::unistd::getpid();
+        let mib = resident_mib(me).unwrap();
+        assert!((0.5..4096.0).contains(&mib), "{mib}");
+        assert!(tree_resident_mib(me).unwrap() > 0.1);
+    }
+}

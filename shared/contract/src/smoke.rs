@@ -1,0 +1,120 @@
+//! What every server with a database does from outside, whichever front doors it has: come up, stay
+//! quiet on stdout, drain on SIGTERM, and refuse bad settings in one line. The binaries' own tests
+//! name the binary and its role; what is demanded stands here.
+
+use std::net::TcpListener;
+
+use tempfile::TempDir;
+
+use crate::process::{Server, command, eventually, refusal};
+
+/// A server's binary and the role that it reports.
+#[derive(Clone, Copy)]
+pub struct Program {
+    /// Path of the binary.
+    pub binary: &'static str,
+    /// Its role in the ready line.
+    pub role: &'static str,
+}
+
+impl Program {
+    /// `serve` on a free port with its data in `data`, and nothing else in the environment.
+    ///
+    /// # Panics
+    /// When the server does not come up: these are tests.
+    pub fn serve(self, data: &TempDir) -> Server {
+        let data = data.path().to_str().expect("a temporary path in UTF-8");
+        let args = ["serve", "--listen", "127.0.0.1:0", "--data-dir", data];
+        Server::start(command(self.binary, &args, &[])).expect("a ready server")
+    }
+
+    /// It comes up on an empty data directory, says so in exactly one line, and answers operators.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn comes_up_and_stops(self) {
+        let data = tempfile::tempdir().expect("a temporary directory");
+        let server = self.serve(&data);
+        assert_eq!(
+            server.ready_line,
+            format!("ready http://{} role={}", server.address, self.role)
+        );
+        for path in ["/healthz", "/readyz", "/api/tags"] {
+            assert_eq!(server.get(path).expect(path).status, 200, "{path}");
+        }
+        let metrics = server.get("/metrics").expect("metrics").body;
+        let counted = metrics.lines().any(|line| line.starts_with("conduit_sql_statements_total "));
+        assert!(counted, "{metrics}");
+        let missing = server.get("/api/nothing-here").expect("an answer");
+        assert_eq!((missing.status, missing.body.as_str()), (404, ROUTE_NOT_FOUND));
+
+        let health = ["healthcheck", "--listen", &server.address];
+        assert!(command(self.binary, &health, &[]).status().expect("to run").success());
+
+        server.terminate().expect("to be alive");
+        let (status, more_lines) = server.wait().expect("to end");
+        assert!(status.success(), "{status}");
+        assert!(more_lines.is_empty(), "{more_lines:?}");
+    }
+
+    /// After SIGTERM it takes no new connection, answers what is in flight, and exits with 0.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn drains(self) {
+        let data = tempfile::tempdir().expect("a temporary directory");
+        let server = self.serve(&data);
+        let body = r#"{"user":{"email":"nobody@example.com","password":"not-the-password"}}"#;
+        let pending = server
+            .begin_post("/api/users/login", "application/json", body)
+            .expect("a request in flight");
+        server.terminate().expect("to be alive");
+        eventually("no new connections", || server.get("/healthz").is_err());
+        assert_eq!(pending.finish().expect("an answer").status, 401);
+        assert!(server.wait().expect("to end").0.success());
+    }
+
+    /// Bad settings: one line that names the setting, and an exit code that is not 0.
+    ///
+    /// # Panics
+    /// When a setting is accepted, or refused in any other way.
+    pub fn refuses_bad_settings(self) {
+        let data = tempfile::tempdir().expect("a temporary directory");
+        let data = data.path().to_str().expect("a temporary path in UTF-8");
+        let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let taken = taken.local_addr().expect("an address").to_string();
+        let free = "127.0.0.1:0";
+        let cases: [(&str, &[&str], &[(&str, &str)]); 8] = [
+            ("--listen", &["--listen", &taken, "--data-dir", data], &[]),
+            ("--data-dir", &["--listen", free, "--data-dir", "/dev/null/below"], &[]),
+            (
+                "--database-url",
+                &["--listen", free, "--data-dir", data],
+                &[("DATABASE_URL", "mysql://x")],
+            ),
+            (
+                "--database-url",
+                &["--listen", free],
+                &[("DATABASE_URL", "postgres://u:s3cret@127.0.0.1:1/x")],
+            ),
+            ("--token-secret-file", &["--listen", free, "--data-dir", data, "--production"], &[]),
+            (
+                "--lab",
+                &["--listen", free, "--data-dir", data, "--production", "--lab", "x.json"],
+                &[],
+            ),
+            ("--lab", &["--listen", free, "--data-dir", data], &[("LAB_FILE", "/does/not/exist")]),
+            ("--log", &["--listen", free, "--data-dir", data, "--log", "x=y=z"], &[]),
+        ];
+        for (setting, args, env) in cases {
+            let args = [&["serve"], args].concat();
+            let said = refusal(command(self.binary, &args, env)).expect(setting);
+            let errors: Vec<_> = said.lines().filter(|line| line.starts_with("error: ")).collect();
+            assert_eq!(errors.len(), 1, "{setting}: {said}");
+            assert!(errors[0].contains(setting), "{setting}: {said}");
+            assert!(!said.contains("s3cret"), "{setting}: {said}");
+        }
+    }
+}
+
+const ROUTE_NOT_FOUND: &str = r#"{"errors":{"route":["not found"]}}"#;

@@ -1,0 +1,28 @@
+//! The binary from outside: it starts, serves, drains and refuses.
+
+use contract::smoke::Program;
+
+const PROGRAM: Program = Program { binary: env!("CARGO_BIN_EXE_split-backend"), role: "split-backend" };
+
+#[test]
+fn it_comes_up_and_stops() {
+    PROGRAM.comes_up_and_stops();
+}
+
+#[test]
+fn it_drains_on_sigterm() {
+    PROGRAM.drains();
+}
+
+#[test]
+fn it_refuses_bad_settings_in_one_line() {
+    PROGRAM.refuses_bad_settings();
+}
+
+#[test]
+fn it_has_no_pages() {
+    let data = tempfile::tempdir().unwrap();
+    let server = PROGRAM.serve(&data);
+    assert_eq!(server.get("/").unwrap().status, 404);
+    assert_eq!(server.get("/login").unwrap().status, 404);
+}
