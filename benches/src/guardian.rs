@@ -11,20 +11,20 @@
 //! process numbers the mark has no gap between starting a process and writing its number down, and
 //! no danger of hitting a stranger who was given an old number: a child that has not yet got its
 //! new program still holds a copy of the pipe, so there is no end-of-file before it can be found.
-//! PostgreSQL writes over its environment, so such processes are named on the pipe.
+//! (A private PostgreSQL server is watched over in the same manner by whoever starts it.)
 
 use std::{
     env, fs,
     io::{self, BufRead, Read, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, ChildStdin, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, bail};
+use in_process::{DatabaseUrl, provision};
 use nix::{
-    errno::Errno,
     sys::signal::{Signal, kill},
     unistd::{Pid, setsid},
 };
@@ -34,8 +34,8 @@ use crate::probe;
 /// The environment variable that marks a run's processes.
 const MARK: &str = "CONDUIT_LAB_RUN";
 
-/// How long a process that was asked to end may take before it is killed.
-const GRACE: Duration = Duration::from_secs(3);
+/// How long to go on killing what still turns up.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The lab's end of the pipe. Dropping it ends everything that was started under its mark, and
 /// returns when that is done.
@@ -49,12 +49,8 @@ pub struct Guardian {
 impl Guardian {
     /// Starts the guardian and waits until it is on guard.
     pub fn start() -> anyhow::Result<Self> {
-        Self::start_program(&env::current_exe()?)
-    }
-
-    fn start_program(lab: &Path) -> anyhow::Result<Self> {
         let mark = format!("{}-{}", std::process::id(), chrono::Utc::now().timestamp_micros());
-        let mut process = Command::new(lab)
+        let mut process = Command::new(env::current_exe()?)
             .args(["guardian", &mark])
             .current_dir("/")
             .stdin(Stdio::piped())
@@ -76,19 +72,22 @@ impl Guardian {
         (MARK, &self.mark)
     }
 
-    /// Has `directory` removed at the end, after all processes have ended.
-    pub fn remove_at_end(&mut self, directory: &Path) -> anyhow::Result<()> {
-        self.tell(&format!("directory {}", directory.display()))
+    /// Makes a temporary directory that is removed at the end, after all processes have ended.
+    pub fn temporary_directory(&mut self) -> anyhow::Result<PathBuf> {
+        let directory = tempfile::Builder::new().prefix("conduit-lab-").tempdir()?;
+        let path = directory.path().to_str().context("TMPDIR is no UTF-8")?;
+        self.tell(&format!("directory {path}"))?;
+        Ok(directory.keep())
     }
 
-    /// Has a process ended with this run that does not keep its environment, politely first.
-    pub fn end_at_end(&mut self, pid: Pid) -> anyhow::Result<()> {
-        self.tell(&format!("process {pid}"))
+    /// Has a database of a PostgreSQL server that is not ours dropped at the end.
+    pub fn drop_at_end(&mut self, server: &DatabaseUrl, database: &str) -> anyhow::Result<()> {
+        self.tell(&format!("database {database} {}", server.expose()))
     }
 
     fn tell(&mut self, line: &str) -> anyhow::Result<()> {
         let pipe = self.pipe.as_mut().context("the guardian was dismissed")?;
-        writeln!(pipe, "{line}").context("the guardian process is gone")
+        pipe.write_all(format!("{line}\n").as_bytes()).context("the guardian process is gone")
     }
 }
 
@@ -107,38 +106,54 @@ pub fn stand(mark: &str) -> anyhow::Result<()> {
     io::stdout().write_all(b".")?;
     io::stdout().flush()?;
 
-    let mut directories = Vec::new();
-    let mut processes = Vec::new();
-    for line in io::stdin().lock().lines() {
-        // A lab that was killed in the middle of a line leaves half of one; nothing follows it.
-        let Ok(line) = line else { break };
-        match line.split_once(' ') {
-            Some(("directory", path)) => directories.push(PathBuf::from(path)),
-            Some(("process", pid)) => processes.extend(pid.parse().map(Pid::from_raw)),
-            _ => {}
+    let mut duties = Duties::default();
+    let mut lab = io::stdin().lock();
+    let mut line = String::new();
+    while lab.read_line(&mut line).is_ok_and(|length| length > 0) {
+        // Without its end a line may be the beginning of another path than was meant.
+        if let Some(whole) = line.strip_suffix('\n') {
+            duties.take(whole);
         }
+        line.clear();
     }
-    end_processes(&processes);
     end_marked(mark)?;
-    for directory in directories {
+    duties.drop_databases();
+    for directory in &duties.directories {
         // It may be gone already.
         let _ = fs::remove_dir_all(directory);
     }
     Ok(())
 }
 
-/// Ends PostgreSQL servers: "immediate shutdown" ends their children too and frees shared memory,
-/// which killing would not.
-fn end_processes(processes: &[Pid]) {
-    for pid in processes {
-        let _ = kill(*pid, Signal::SIGQUIT);
-    }
-    let deadline = Instant::now() + GRACE;
-    for pid in processes {
-        while is_alive(*pid) && Instant::now() < deadline {
-            thread::sleep(Duration::from_millis(5));
+/// What the lab has named on the pipe.
+#[derive(Debug, Default)]
+struct Duties {
+    directories: Vec<PathBuf>,
+    databases: Vec<(String, DatabaseUrl)>,
+}
+
+impl Duties {
+    fn take(&mut self, line: &str) {
+        match line.split_once(' ') {
+            Some(("directory", path)) => self.directories.push(PathBuf::from(path)),
+            Some(("database", named)) => {
+                let (name, server) = named.split_once(' ').unwrap_or_default();
+                self.databases.push((name.to_owned(), DatabaseUrl::from(server.to_owned())));
+            }
+            _ => {}
         }
-        let _ = kill(*pid, Signal::SIGKILL);
+    }
+
+    /// Nobody waits for the guardian any more, so what can't be dropped is said, and stays.
+    fn drop_databases(&self) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let (false, Ok(runtime)) = (self.databases.is_empty(), runtime) else { return };
+        for (name, server) in &self.databases {
+            let dropped = runtime.block_on(provision::drop_database(server, name));
+            if let Err(error) = dropped {
+                eprintln!("the database {name} is left behind: {error}");
+            }
+        }
     }
 }
 
@@ -146,7 +161,7 @@ fn end_processes(processes: &[Pid]) {
 /// started another one just before it was killed.
 fn end_marked(mark: &str) -> io::Result<()> {
     let entry = format!("{MARK}={mark}");
-    let deadline = Instant::now() + GRACE;
+    let deadline = Instant::now() + PATIENCE;
     loop {
         let left: Vec<Pid> =
             probe::processes()?.into_iter().filter(|pid| carries(*pid, &entry)).collect();
@@ -164,8 +179,4 @@ fn carries(pid: Pid, entry: &str) -> bool {
     // Unreadable means another user's: not ours. Zombies have no environment any more.
     let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
     environment.split(|byte| *byte == 0).any(|variable| variable == entry.as_bytes())
-}
-
-fn is_alive(pid: Pid) -> bool {
-    kill(pid, None) != Err(Errno::ESRCH)
 }

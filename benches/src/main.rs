@@ -1,1 +1,213 @@
-fn main() {}
+//! The lab's command line.
+
+use std::{
+    path::PathBuf,
+    process::ExitCode,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use clap::{Args, Parser, Subcommand};
+use contract::dataset::{Dataset, Size};
+use in_process::{DatabaseArgs, DatabaseUrl};
+use lab::{
+    databases::Engine,
+    doctor,
+    experiment::{self, Preset},
+    guardian, report,
+    run::{self, Order},
+    seed,
+    site::DATASET_SEED,
+    store, up,
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Starts both architectures, proves that they are the same app, and measures them. Without a
+/// command: `run x1`.
+#[derive(Debug, Parser)]
+#[command(name = "lab", bin_name = "cargo lab", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Measure, judge, and write a report.
+    Run(RunArgs),
+    /// Run both architectures side by side with test data, until Ctrl-C.
+    Up {
+        /// `sqlite`, `postgres` (a private server), or the URL of a PostgreSQL server.
+        #[arg(long, value_name = "DB", default_value = "sqlite")]
+        db: Engine,
+    },
+    /// Fill a database of your own with test data.
+    Seed(SeedArgs),
+    /// List the experiments.
+    List,
+    /// Say what an experiment asks, how it decides, and what would refute it.
+    Explain {
+        /// The experiment.
+        id: String,
+    },
+    /// Examine this machine.
+    Doctor,
+    /// Compute everything in a run's report again from its raw data, and compare.
+    Verify {
+        /// The run's folder, or its name below target/lab.
+        run: String,
+    },
+    /// Write a run's report again from its raw data.
+    Report {
+        /// The run's folder, or its name below target/lab.
+        run: String,
+        /// Also put the run's table between the markers of this Markdown file.
+        #[arg(long, value_name = "FILE")]
+        readme: Option<PathBuf>,
+    },
+    #[command(hide = true)]
+    Guardian { mark: String },
+}
+
+#[derive(Args, Debug)]
+struct RunArgs {
+    /// The experiments; see `list`.
+    #[arg(value_name = "ID", default_value = "x1")]
+    ids: Vec<String>,
+    /// How much to measure.
+    #[arg(long, default_value = "quick")]
+    preset: Preset,
+    /// `sqlite`, `postgres` (a private server), or the URL of a PostgreSQL server.
+    #[arg(long, value_name = "DB", default_value = "sqlite")]
+    db: Engine,
+    /// Repeat a run: the same visitors at the same times in the same order.
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+#[derive(Args, Debug)]
+struct SeedArgs {
+    /// Which database: postgres://… or sqlite:FILE.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    database_url: DatabaseUrl,
+    /// How many articles.
+    #[arg(long, value_name = "N")]
+    articles: u64,
+    /// How many accounts.
+    #[arg(long, value_name = "N", default_value_t = Size::default().users)]
+    users: u64,
+    /// The same seed gives the same rows.
+    #[arg(long, default_value_t = DATASET_SEED)]
+    seed: u64,
+}
+
+/// Exit code after Ctrl-C, by the shell's convention: 128 + SIGINT.
+const INTERRUPTED: u8 = 130;
+
+fn main() -> ExitCode {
+    // Bare `cargo lab` is `cargo lab run` with all its defaults.
+    let command = Cli::parse().command.or_else(|| Cli::parse_from(["lab", "run"]).command);
+    match command.map_or(Ok(ExitCode::SUCCESS), start) {
+        Ok(code) => code,
+        Err(error) => {
+            // In one line: what was being done, then what went wrong.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(command: Command) -> anyhow::Result<ExitCode> {
+    if let Command::Guardian { mark } = command {
+        guardian::stand(&mark)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    // One thread: whatever else the lab does must not take CPU from the generator's thread.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        // What is dropped here ends its processes, so all of them have ended when this returns.
+        tokio::select! {
+            done = carry_out(command) => done.map(|()| ExitCode::SUCCESS),
+            _ = interrupt.recv() => Ok(ExitCode::from(INTERRUPTED)),
+            _ = terminate.recv() => Ok(ExitCode::from(INTERRUPTED)),
+        }
+    })
+}
+
+async fn carry_out(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Run(args) => run_all(args).await,
+        Command::Up { db } => up::up(&db).await,
+        Command::Seed(args) => fill(args).await,
+        Command::List => {
+            for experiment in experiment::registry() {
+                println!("{:<4} {}", experiment.card.id, experiment.card.title);
+            }
+            Ok(())
+        }
+        Command::Explain { id } => {
+            print!("{}", report::explain(&experiment::find(&id)?.card));
+            Ok(())
+        }
+        Command::Doctor => doctor::examine().await,
+        Command::Verify { run } => {
+            println!("{}", report::verify(&store::find(&store::root()?, &run)?)?);
+            Ok(())
+        }
+        Command::Report { run, readme } => {
+            let folder = store::find(&store::root()?, &run)?;
+            let run = store::read(&folder)?;
+            if let Some(readme) = readme {
+                report::update_readme(&readme, &run)?;
+            }
+            println!("{}", report::write(&folder, &run)?.display());
+            Ok(())
+        }
+        Command::Guardian { .. } => unreachable!("the guardian never gets here"),
+    }
+}
+
+async fn run_all(args: RunArgs) -> anyhow::Result<()> {
+    let experiments: anyhow::Result<Vec<_>> =
+        args.ids.iter().map(|id| experiment::find(id)).collect();
+    let seed = args.seed.unwrap_or_else(seed_from_clock);
+    for experiment in experiments? {
+        let engine = args.db.clone();
+        let order = Order { experiment, preset: args.preset, engine, seed };
+        let (folder, run) = run::run(&order).await?;
+        let html = report::write(&folder, &run)?;
+        print!("{}", report::terminal(&run)?);
+        println!("report: {}", html.display());
+    }
+    Ok(())
+}
+
+/// Any number will do, if only it is written down; a short one is easier to type again.
+fn seed_from_clock() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::from(now.subsec_micros())
+}
+
+async fn fill(args: SeedArgs) -> anyhow::Result<()> {
+    let SeedArgs { database_url, articles, users, seed } = args;
+    if users == 0 && articles > 0 {
+        anyhow::bail!("--users: articles need at least one account to write them");
+    }
+    let size = Size { articles, users, ..Size::default() };
+    let database =
+        DatabaseArgs { database_url: Some(database_url), ..DatabaseArgs::in_data_dir("./data") };
+    seed::fill(&database, &Dataset::new(size, seed)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -6,8 +6,11 @@ use std::{collections::BTreeMap, fs, io, time::Instant};
 use anyhow::Context;
 use nix::{
     time::{ClockId, clock_gettime},
-    unistd::{Pid, SysconfVar, sysconf},
+    unistd::Pid,
 };
+
+/// Ticks per second in `/proc`: fixed at 100 towards programs, whatever the kernel uses itself.
+const USER_HZ: f64 = 100.0;
 
 /// How a process's CPU is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +55,7 @@ pub struct Usage {
 /// The machine's CPU time since boot, in units of 1/`USER_HZ` seconds, all cores together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Ticks {
+    cores: usize,
     busy: u64,
     steal: u64,
 }
@@ -71,8 +75,8 @@ pub fn read(watched: &[Watched]) -> anyhow::Result<Reading> {
 }
 
 impl Reading {
-    /// What happened since this reading until `later`, on a machine with `cores` cores.
-    pub fn until(&self, later: &Reading, cores: usize) -> Usage {
+    /// What happened since this reading until `later`.
+    pub fn until(&self, later: &Reading) -> Usage {
         let cpu_ms: BTreeMap<_, _> = later
             .cpu_ms
             .iter()
@@ -82,7 +86,7 @@ impl Reading {
             })
             .collect();
         let ours = cpu_ms.values().sum::<f64>();
-        let all = later.at.duration_since(self.at).as_secs_f64() * 1e3 * cores as f64;
+        let all = later.at.duration_since(self.at).as_secs_f64() * 1e3 * later.machine.cores as f64;
         let busy = ticks_ms(later.machine.busy.saturating_sub(self.machine.busy));
         let steal = ticks_ms(later.machine.steal.saturating_sub(self.machine.steal));
         let share = |ms: f64| if all > 0.0 { (ms / all).clamp(0.0, 1.0) } else { 0.0 };
@@ -121,11 +125,19 @@ pub fn processes() -> io::Result<Vec<Pid>> {
     Ok(numbers.map(Pid::from_raw).collect())
 }
 
+/// What a process is doing (`R` running, `S` sleeping, `T` stopped, `Z` ended but not waited for,
+/// …); `None` when there is no such process.
+pub fn state(pid: Pid) -> Option<char> {
+    Stat::read(pid).ok().map(|stat| stat.state)
+}
+
 /// The fields of `/proc/PID/stat` that are of use here (proc_pid_stat(5)).
 struct Stat {
     parent: Pid,
     /// User and system time of children that ended and were waited for, in 1/`USER_HZ` seconds.
     ended_children: u64,
+    /// See [`state`].
+    state: char,
 }
 
 impl Stat {
@@ -141,9 +153,26 @@ impl Stat {
         let field = |number: usize| -> anyhow::Result<i64> {
             Ok(fields.get(number - 3).context("stat is too short")?.parse()?)
         };
-        let parent = Pid::from_raw(i32::try_from(field(4)?)?);
-        Ok(Self { parent, ended_children: u64::try_from(field(16)? + field(17)?)? })
+        Ok(Self {
+            parent: Pid::from_raw(i32::try_from(field(4)?)?),
+            ended_children: u64::try_from(field(16)? + field(17)?)?,
+            state: rest.chars().next().context("no state in stat")?,
+        })
     }
+}
+
+/// Resident memory of all watched processes, MiB by name.
+pub fn resident(watched: &[Watched]) -> anyhow::Result<BTreeMap<String, f64>> {
+    let mut resident = BTreeMap::new();
+    for process in watched {
+        let mib = match process.scope {
+            Scope::Process => resident_mib(process.pid),
+            Scope::Tree => tree_resident_mib(process.pid),
+        };
+        let mib = mib.with_context(|| format!("cannot read the memory of {}", process.name))?;
+        *resident.entry(process.name.clone()).or_default() += mib;
+    }
+    Ok(resident)
 }
 
 /// Resident memory of a process, MiB. Pages that several processes share count in each.
@@ -156,7 +185,7 @@ pub fn resident_mib(pid: Pid) -> anyhow::Result<f64> {
 
 /// Resident memory of a process and its children, MiB, where a page that they share is divided
 /// among them (`Pss`).
-pub fn tree_resident_mib(root: Pid) -> anyhow::Result<f64> {
+fn tree_resident_mib(root: Pid) -> anyhow::Result<f64> {
     let mut kib = 0.0;
     for pid in children(root)?.into_iter().chain([root]) {
         // A process may end between the listing and the reading.
@@ -177,12 +206,13 @@ fn parse_machine(text: &str) -> Option<Ticks> {
     let n: Vec<u64> = line.split_whitespace().filter_map(|field| field.parse().ok()).collect();
     // user nice system idle iowait irq softirq steal; guests are contained in user and nice.
     let [user, nice, system, _idle, _iowait, irq, softirq, steal, ..] = n[..] else { return None };
-    Some(Ticks { busy: user + nice + system + irq + softirq, steal })
+    let core = |line: &&str| line.strip_prefix("cpu").is_some_and(|rest| !rest.starts_with(' '));
+    let cores = text.lines().filter(core).count();
+    Some(Ticks { cores, busy: user + nice + system + irq + softirq, steal })
 }
 
 fn ticks_ms(ticks: u64) -> f64 {
-    let per_second = sysconf(SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100);
-    ticks as f64 * 1e3 / per_second as f64
+    ticks as f64 * 1e3 / USER_HZ
 }
 
 #[cfg(test)]
@@ -208,7 +238,7 @@ mod tests {
         let before = read(std::slice::from_ref(&me)).unwrap();
         burn(20.0);
         let after = read(&[me]).unwrap();
-        let usage = before.until(&after, 1);
+        let usage = before.until(&after);
         // Other tests run in the same process, so there is a lower bound only.
         assert!(usage.cpu_ms["me"] >= 20.0);
         assert!((0.0..=1.0).contains(&usage.foreign_cpu) && (0.0..=1.0).contains(&usage.steal));
@@ -237,14 +267,14 @@ mod tests {
     fn a_process_name_may_hold_spaces_and_parentheses() {
         let line = "7 (a) b) S 3 7 7 0 -1 0 0 0 0 0 11 12 13 14 20 0 1 0 5 6 7";
         let stat = Stat::parse(line).unwrap();
-        assert_eq!(stat.parent, Pid::from_raw(3));
+        assert_eq!((stat.parent, stat.state), (Pid::from_raw(3), 'S'));
         assert_eq!(stat.ended_children, 27);
     }
 
     #[test]
     fn steal_is_told_apart_from_work() {
-        let ticks = parse_machine("cpu  10 1 5 900 3 1 2 7 0 0\ncpu0 1 2 3").unwrap();
-        assert_eq!(ticks, Ticks { busy: 19, steal: 7 });
+        let ticks = parse_machine("cpu  10 1 5 900 3 1 2 7 0 0\ncpu0 1 2 3\ncpu1 2 3").unwrap();
+        assert_eq!(ticks, Ticks { cores: 2, busy: 19, steal: 7 });
     }
 
     #[test]

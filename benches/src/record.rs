@@ -110,6 +110,18 @@ pub struct PageCost {
     pub backend_calls: u64,
 }
 
+impl std::ops::Sub for PageCost {
+    type Output = Self;
+
+    /// What was counted since `earlier`.
+    fn sub(self, earlier: Self) -> Self {
+        Self {
+            statements: self.statements - earlier.statements,
+            backend_calls: self.backend_calls - earlier.backend_calls,
+        }
+    }
+}
+
 /// What was found before the first slice. It sets rates; it enters no estimate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pilot {
@@ -143,6 +155,28 @@ pub enum Arm {
     Planted,
 }
 
+impl Page {
+    /// As in results and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Home => "home",
+            Self::Article => "article",
+        }
+    }
+}
+
+impl Arm {
+    /// As in results and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Monolith => "monolith",
+            Self::Split => "split",
+            Self::Twin => "twin",
+            Self::Planted => "planted",
+        }
+    }
+}
+
 /// Which question a slice belongs to. The first arm of each is always [`Arm::Monolith`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -153,6 +187,17 @@ pub enum Comparison {
     Null,
     /// Monolith against the planted arm: what was planted must be found.
     Planted,
+}
+
+impl Comparison {
+    /// The two arms, in the order of every ratio: second / first.
+    pub fn arms(self) -> [Arm; 2] {
+        match self {
+            Self::Boundary => [Arm::Monolith, Arm::Split],
+            Self::Null => [Arm::Monolith, Arm::Twin],
+            Self::Planted => [Arm::Monolith, Arm::Planted],
+        }
+    }
 }
 
 /// Why a slice was run.
@@ -212,6 +257,16 @@ pub struct Slice {
     pub steal: f64,
     /// Why the slice counts for nothing, if it does not.
     pub void: Option<String>,
+}
+
+impl Slice {
+    /// Whether a step of a search keeps an SLO: at least 99 % of all its scheduled requests were
+    /// answered rightly within `slo_ms`. (For a step without errors that is "p99 is at most …".)
+    pub fn keeps(&self, slo_ms: f64) -> bool {
+        let limit_us = slo_ms * 1e3;
+        let in_time = self.latency.0.iter().filter(|(us, _)| *us as f64 <= limit_us);
+        in_time.map(|(_, count)| count).sum::<u64>() as f64 >= 0.99 * self.scheduled as f64
+    }
 }
 
 /// How one server came up.

@@ -83,32 +83,35 @@ impl Resamples {
         Self { n, weights }
     }
 
-    /// The interval of `statistic`, a function of how often each restart counts.
+    /// The intervals of several statistics, each a function of how often every restart counts.
     ///
-    /// It is the value ± t(n − 1) × standard error × √(n / (n − 1)): the spread over the draws is
-    /// the standard error, the root makes up for the bootstrap's dividing by n where n − 1 is due,
-    /// and Student's t for the few restarts (Hesterberg 2015, "What Teachers Should Know about the
-    /// Bootstrap"). For a mean this is exactly the classical t interval on restart means; for
-    /// a quantile of merged histograms it is the nearest thing to it. A plain percentile interval
-    /// covers too rarely at n = 8, and at n = 4 no percentile interval can reach 95 %.
+    /// An interval is the value ± t(n − 1) × standard error × √(n / (n − 1)): the spread over the
+    /// draws is the standard error, the root makes up for the bootstrap's dividing by n where n − 1
+    /// is due, and Student's t for the few restarts (Hesterberg 2015, "What Teachers Should Know
+    /// about the Bootstrap"). For a mean this is exactly the classical t interval on restart means;
+    /// for a quantile of merged histograms it is the nearest thing to it. A plain percentile
+    /// interval covers too rarely at n = 8, and at n = 4 no percentile interval can reach 95 %.
     ///
     /// `None` below two restarts, which say nothing about spread.
-    pub fn interval(
+    pub fn intervals<const K: usize>(
         &self,
         confidence: f64,
-        statistic: impl Fn(&[u32]) -> f64,
-    ) -> Option<Estimate> {
+        statistics: impl Fn(&[u32]) -> [f64; K],
+    ) -> Option<[Estimate; K]> {
         if self.n < 2 {
             return None;
         }
-        let value = statistic(&vec![1; self.n]);
-        let draws: Vec<f64> = self.weights.chunks(self.n).map(statistic).collect();
-        let mean = draws.iter().sum::<f64>() / draws.len() as f64;
-        let variance =
-            draws.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / draws.len() as f64;
+        let values = statistics(&vec![1; self.n]);
+        let draws: Vec<[f64; K]> = self.weights.chunks(self.n).map(statistics).collect();
         let n = self.n as f64;
-        let half = student_t(confidence, self.n - 1) * (variance * n / (n - 1.0)).sqrt();
-        Some(Estimate { value, low: value - half, high: value + half })
+        let t = student_t(confidence, self.n - 1) * (n / (n - 1.0)).sqrt();
+        Some(std::array::from_fn(|k| {
+            let count = draws.len() as f64;
+            let mean = draws.iter().map(|draw| draw[k]).sum::<f64>() / count;
+            let variance = draws.iter().map(|draw| (draw[k] - mean).powi(2)).sum::<f64>() / count;
+            let half = t * variance.sqrt();
+            Estimate { value: values[k], low: values[k] - half, high: values[k] + half }
+        }))
     }
 }
 
@@ -198,6 +201,11 @@ impl Merged {
     /// How many values all restarts hold together.
     pub fn count(&self) -> u64 {
         self.up_to.iter().filter_map(|counts| counts.last()).sum()
+    }
+
+    /// [`Self::quantile`] of everything, each restart once.
+    pub fn overall_quantile(&self, q: f64) -> f64 {
+        self.quantile(q, &vec![1; self.up_to.len()])
     }
 
     /// The smallest value that at least the share `q` of all values does not exceed, when restart

@@ -1,34 +1,30 @@
 //! Are the intervals what they claim to be? Simulated experiments with a known truth tell.
 
 use super::*;
-
-/// Roughly normal noise that needs no logarithm: the sum of twelve uniform numbers.
-fn normal(rng: &mut ChaCha8Rng) -> f64 {
-    (0..12).map(|_| (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64).sum::<f64>() - 6.0
-}
+use crate::synthetic::Noise;
 
 /// Restart means of a simulated experiment whose truth is 0, and the means of its blocks.
-fn experiment(rng: &mut ChaCha8Rng, restarts: usize, blocks: usize, sd: [f64; 2]) -> Vec<Vec<f64>> {
+fn experiment(noise: &mut Noise, restarts: usize, blocks: usize, sd: [f64; 2]) -> Vec<Vec<f64>> {
     (0..restarts)
         .map(|_| {
-            let start = sd[0] * normal(rng);
-            (0..blocks).map(|_| start + sd[1] * normal(rng)).collect()
+            let start = sd[0] * noise.normal();
+            (0..blocks).map(|_| start + sd[1] * noise.normal()).collect()
         })
         .collect()
 }
 
 /// Share of 2,000 simulated experiments whose interval holds the truth.
 fn coverage(restarts: usize, blocks: usize, sd: [f64; 2]) -> f64 {
-    let mut rng = ChaCha8Rng::seed_from_u64(42);
+    let mut noise = Noise::new(42);
     let resamples = Resamples::new(7, restarts, 400);
     let held = (0..2_000)
         .filter(|_| {
-            let means: Vec<f64> = experiment(&mut rng, restarts, blocks, sd)
+            let means: Vec<f64> = experiment(&mut noise, restarts, blocks, sd)
                 .iter()
                 .map(|b| b.iter().sum::<f64>() / b.len() as f64)
                 .collect();
-            let interval = resamples.interval(0.95, |w| weighted_mean(&means, w));
-            interval.expect("two restarts or more").contains(0.0)
+            let [mean] = resamples.intervals(0.95, |w| [weighted_mean(&means, w)]).unwrap();
+            mean.contains(0.0)
         })
         .count();
     held as f64 / 2_000.0
@@ -51,19 +47,19 @@ fn intervals_of_hierarchical_data_cover_the_truth_as_often_as_they_say() {
 #[test]
 fn drawing_blocks_again_inside_restarts_would_make_intervals_too_wide() {
     let (restarts, blocks) = (8, 4);
-    let mut rng = ChaCha8Rng::seed_from_u64(42);
+    let mut noise = Noise::new(42);
     let t = student_t(0.95, restarts - 1) * (8.0f64 / 7.0).sqrt();
     let held = (0..1_000)
         .filter(|_| {
-            let data = experiment(&mut rng, restarts, blocks, [0.0, 1.0]);
+            let data = experiment(&mut noise, restarts, blocks, [0.0, 1.0]);
             let mean = data.iter().flatten().sum::<f64>() / (restarts * blocks) as f64;
             let draws: Vec<f64> = (0..100)
                 .map(|_| {
                     let mut sum = 0.0;
                     for _ in 0..restarts {
-                        let start = &data[below(&mut rng, restarts)];
+                        let start = &data[below(&mut noise.rng, restarts)];
                         for _ in 0..blocks {
-                            sum += start[below(&mut rng, blocks)];
+                            sum += start[below(&mut noise.rng, blocks)];
                         }
                     }
                     sum / (restarts * blocks) as f64
@@ -80,28 +76,23 @@ fn drawing_blocks_again_inside_restarts_would_make_intervals_too_wide() {
 fn p99_intervals_cover_the_truth() {
     // Log-normal latencies of two arms with the same truth; every restart shifts both tails.
     let (restarts, requests) = (8, 1_200);
-    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let mut noise = Noise::new(3);
     let resamples = Resamples::new(7, restarts, 300);
-    let arm = |rng: &mut ChaCha8Rng, shift: f64| {
-        let mut values: Vec<u64> =
-            (0..requests).map(|_| (1_000.0 * (shift + 0.5 * normal(rng)).exp()) as u64).collect();
-        values.sort_unstable();
-        Histogram(values.into_iter().map(|v| (v, 1)).collect())
-    };
-    let trials = 150;
+    let trials = 100;
     let held = (0..trials)
         .filter(|_| {
             let pairs: Vec<[Histogram; 2]> = (0..restarts)
                 .map(|_| {
                     [0, 1].map(|_| {
-                        let shift = 0.05 * normal(&mut rng);
-                        arm(&mut rng, shift)
+                        let middle = 1_000.0 * (0.05 * noise.normal()).exp();
+                        noise.histogram(requests, middle, 0.5)
                     })
                 })
                 .collect();
             let [a, b] = [0, 1].map(|i| Merged::new(pairs.iter().map(|p| vec![&p[i]])));
-            let ratio = resamples.interval(0.95, |w| b.quantile(0.99, w).ln() - a.quantile(0.99, w).ln());
-            ratio.expect("eight restarts").contains(0.0)
+            let p99s = |w: &[u32]| [(b.quantile(0.99, w) / a.quantile(0.99, w)).ln()];
+            let [ratio] = resamples.intervals(0.95, p99s).unwrap();
+            ratio.contains(0.0)
         })
         .count();
     let share = held as f64 / f64::from(trials);
@@ -143,10 +134,10 @@ fn quantiles_of_merged_histograms_are_those_of_all_values_together() {
 fn the_same_seed_gives_the_same_interval() {
     let data = [1.0, 2.0, 4.0];
     let interval =
-        |seed| Resamples::new(seed, 3, 500).interval(0.95, |w| weighted_mean(&data, w));
+        |seed| Resamples::new(seed, 3, 500).intervals(0.95, |w| [weighted_mean(&data, w)]);
     assert_eq!(interval(1), interval(1));
     assert_ne!(interval(1), interval(2));
-    assert_eq!(Resamples::new(1, 1, 500).interval(0.95, |_| 1.0), None);
+    assert_eq!(Resamples::new(1, 1, 500).intervals(0.95, |_| [1.0]), None);
 }
 
 #[test]

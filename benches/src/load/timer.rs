@@ -32,7 +32,16 @@ impl Timer {
     pub fn new() -> io::Result<Self> {
         let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
         let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?;
-        Ok(Self(AsyncFd::new(Descriptor(timer))?))
+        Self::register(Descriptor(timer)).map(Self)
+    }
+
+    #[expect(
+        deprecated,
+        reason = "its successor is an unsafe function, whose condition (the descriptor stays open \
+                  and the same) holds here: `Descriptor` owns it and never lets it go"
+    )]
+    fn register(descriptor: Descriptor) -> io::Result<AsyncFd<Descriptor>> {
+        AsyncFd::new(descriptor)
     }
 
     /// Returns at `deadline`, or at once if that has passed.

@@ -1,1 +1,68 @@
-//! api
+//! The JSON front door: the public API of the app, over whichever implementation of the port it is
+//! given.
+//!
+//! A handler takes the request apart, calls the port, and wraps the answer. It decides nothing: the
+//! rules stand behind the port, where the HTML front door meets the same ones. How requests and
+//! answers look stands in [`conduit::wire`], where the client of this API finds it too.
+//!
+//! Reading order: [`router`] below (every route there is), any handler, `extract` (what a handler
+//! may ask for), `failure` (what becomes of an error).
+
+mod articles;
+mod comments;
+mod extract;
+mod failure;
+mod profiles;
+mod tags;
+mod users;
+
+use axum::{
+    Json, Router,
+    http::StatusCode,
+    middleware,
+    routing::{get, post},
+};
+use conduit::{
+    Conduit, Error, Problems, Resource,
+    wire::{ErrorBody, path},
+};
+
+use failure::Failure;
+
+/// What the handlers share. A struct of its own around the port, because axum can't infer the type
+/// of a bare `State<C>`.
+#[derive(Clone)]
+struct App<C> {
+    port: C,
+}
+
+/// What a handler returns: an envelope of the contract, or an error.
+type Answer<T> = Result<Json<T>, Failure>;
+
+/// The API, with paths relative to [`conduit::wire::API`]. Nest it there; the router answers unknown
+/// routes by itself, so a server can have other content beside it.
+pub fn router<C: Conduit>(port: C) -> Router {
+    Router::new()
+        .route(path::USERS, post(users::register))
+        .route(path::LOGIN, post(users::login))
+        .route(path::USER, get(users::current))
+        .route(path::PROFILE, get(profiles::show))
+        .route(path::ARTICLES, get(articles::list))
+        .route(path::ARTICLE, get(articles::show))
+        .route(path::COMMENTS, get(comments::list))
+        .route(path::TAGS, get(tags::list))
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(unknown_method)
+        .layer(middleware::from_fn(failure::log))
+        .with_state(App { port })
+}
+
+async fn unknown_route() -> Failure {
+    Failure(Error::NotFound(Resource::Route))
+}
+
+/// The router adds the `Allow` header.
+async fn unknown_method() -> (StatusCode, Json<ErrorBody>) {
+    let errors = Problems::one("method", "not allowed");
+    (StatusCode::METHOD_NOT_ALLOWED, Json(ErrorBody { errors }))
+}

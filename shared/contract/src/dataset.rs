@@ -206,7 +206,7 @@ impl Dataset {
         let mut rng = self.rng(Kind::Article, index);
         let title = words::title(&mut rng);
         let created_at = self.published(index);
-        let edited = TimeDelta::hours(i64::from(index % 5 == 0));
+        let edited = TimeDelta::hours(i64::from(index.is_multiple_of(5)));
         Article {
             id: id(index),
             author: self.author(index),
@@ -264,7 +264,7 @@ impl Dataset {
     fn published(&self, index: u64) -> DateTime<Utc> {
         // Every tenth article shares its time with the one before (with a round number of articles
         // such a pair straddles two pages of ten), and some others do within a page.
-        let tied = |i: u64| i > 0 && (i % 10 == 0 || i % 7 == 3);
+        let tied = |i: u64| i > 0 && (i.is_multiple_of(10) || i % 7 == 3);
         let first = (0..=index).rev().find(|&i| !tied(i)).unwrap_or(0);
         let micros = self.rng(Kind::ArticleTime, first).random_range(0..1_000_000);
         instant(FIRST_ARTICLE, first, micros)

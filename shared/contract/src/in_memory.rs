@@ -14,7 +14,8 @@ use std::{
 
 use conduit::{
     Article, ArticlePage, ArticleSummary, Caller, Comment, Conduit, Credentials, Error,
-    ListArticles, Problems, Profile, Registration, Resource, Result, Token, Unauthorized, User,
+    ListArticles, Outcome, Problems, Profile, Registration, Resource, Result, Token, Unauthorized,
+    User,
 };
 
 use crate::dataset::{self, Dataset};
@@ -74,7 +75,8 @@ impl InMemory {
 }
 
 impl Conduit for InMemory {
-    async fn register(&self, _: &Caller, new: Registration) -> Result<User> {
+    async fn register(&self, caller: &Caller, new: Registration) -> Result<User> {
+        in_time(caller)?;
         let password = new.password.expose();
         not_blank(&[("username", &new.username), ("email", &new.email), ("password", password)])?;
         let mut accounts = self.0.accounts.write().unwrap_or_else(PoisonError::into_inner);
@@ -100,7 +102,8 @@ impl Conduit for InMemory {
         Ok(accounts[index].signed_in(token(index)))
     }
 
-    async fn login(&self, _: &Caller, credentials: Credentials) -> Result<User> {
+    async fn login(&self, caller: &Caller, credentials: Credentials) -> Result<User> {
+        in_time(caller)?;
         let password = credentials.password.expose();
         not_blank(&[("email", &credentials.email), ("password", password)])?;
         let accounts = self.accounts();
@@ -175,8 +178,13 @@ impl Conduit for InMemory {
         Ok(self.row(slug)?.comments.iter().map(comment).collect())
     }
 
-    async fn tags(&self, _: &Caller) -> Result<Vec<String>> {
+    async fn tags(&self, caller: &Caller) -> Result<Vec<String>> {
+        in_time(caller)?;
         Ok(self.0.tags.clone())
+    }
+
+    async fn ready(&self) -> Result<()> {
+        Ok(())
     }
 }
 
@@ -199,8 +207,14 @@ fn token(index: usize) -> Token {
     Token::new(format!("{TOKEN}{index}"))
 }
 
+/// Nothing here takes any time, but a call that comes too late is refused like everywhere.
+fn in_time(caller: &Caller) -> Result<()> {
+    if caller.remaining().is_zero() { Err(Error::Unavailable(Outcome::NotDone)) } else { Ok(()) }
+}
+
 /// The account that the caller's token belongs to, or `None` for a caller without a token.
 fn viewer(accounts: &[Account], caller: &Caller) -> Result<Option<usize>> {
+    in_time(caller)?;
     let Some(token) = &caller.token else { return Ok(None) };
     let index = token.expose().strip_prefix(TOKEN).and_then(|index| index.parse().ok());
     match index {

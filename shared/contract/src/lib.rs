@@ -5,9 +5,17 @@
 //! written down as code:
 //!
 //! - [`dataset`]: rows that are a pure function of a seed, so that both arms hold the same data;
-//! - [`in_memory`]: a third implementation of the port, without any I/O.
+//! - [`in_memory`]: a third implementation of the port, without any I/O;
+//! - [`suite`]: what every implementation must do;
+//! - [`parity`]: which requests both architectures must answer alike, and what "alike" means;
+//! - [`process`], [`smoke`]: the servers as processes, started and asked from outside.
 
+pub mod databases;
 pub mod dataset;
 pub mod in_memory;
+pub mod parity;
+pub mod postgres;
 pub mod process;
+pub mod seed;
 pub mod smoke;
+pub mod suite;

@@ -8,7 +8,7 @@ use std::{
     net::TcpStream,
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, bail};
@@ -141,9 +141,18 @@ impl Drop for Server {
 /// Runs a command that is expected to fail and gives what it said on stderr.
 ///
 /// # Errors
-/// When it succeeds, or says anything on stdout.
+/// When it succeeds, says anything on stdout, or still runs after 20 s.
 pub fn refusal(mut command: Command) -> anyhow::Result<String> {
-    let output = command.output()?;
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let start = Instant::now();
+    while child.try_wait()?.is_none() {
+        if start.elapsed() > LIMIT {
+            child.kill()?;
+            bail!("it did not refuse: {:?}", child.wait_with_output()?);
+        }
+        std::thread::yield_now();
+    }
+    let output = child.wait_with_output()?;
     if output.status.success() || !output.stdout.is_empty() {
         bail!("it did not refuse: {output:?}");
     }
@@ -196,7 +205,7 @@ fn read_answer(mut stream: TcpStream) -> anyhow::Result<Answer> {
 /// # Panics
 /// When it still does not hold after 20 s.
 pub fn eventually(condition: &str, what: impl Fn() -> bool) {
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     while !what() {
         assert!(start.elapsed() < LIMIT, "still not the case: {condition}");
         std::thread::yield_now();

@@ -97,7 +97,11 @@ impl Program {
                 &["--listen", free],
                 &[("DATABASE_URL", "postgres://u:s3cret@127.0.0.1:1/x")],
             ),
-            ("--token-secret-file", &["--listen", free, "--data-dir", data, "--production"], &[]),
+            (
+                "--token-secret-file",
+                &["--listen", free, "--data-dir", data, "--production"],
+                &[("TOKEN_SECRET_FILE", "/does/not/exist")],
+            ),
             (
                 "--lab",
                 &["--listen", free, "--data-dir", data, "--production", "--lab", "x.json"],

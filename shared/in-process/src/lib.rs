@@ -1,1 +1,127 @@
-//! in-process
+//! The port, implemented in this process: use cases on a database.
+//!
+//! This is the only crate with SQL in it, and the only one that can read a token.
+//!
+//! Read in this order: [`InProcess`] below (the table of contents), `users`, `profiles`,
+//! `articles` with `filters`, `comments` and `tags` (one use case after the other, with its SQL),
+//! `db` (how one text of SQL runs on two databases), `connect` (how a database is opened), `tokens`
+//! and `passwords` (who is who), `db_error` (what can go wrong). The tables stand in `migrations/`.
+
+mod articles;
+mod budget;
+pub mod bulk;
+mod clock;
+mod comments;
+mod config;
+mod connect;
+mod db;
+mod db_error;
+mod filters;
+mod hs256;
+mod passwords;
+mod profiles;
+pub mod provision;
+mod secret;
+mod start_error;
+mod tags;
+mod tokens;
+mod users;
+pub mod validation;
+
+use std::{sync::Arc, time::Duration};
+
+use conduit::{
+    Article, ArticlePage, Caller, Comment, Conduit, Credentials, Error, ListArticles, Outcome,
+    Profile, Registration, Result, User,
+};
+
+pub use clock::Clock;
+pub use config::{DatabaseArgs, DatabaseUrl, IdentityArgs, Options, SECRET_FILE, SQLITE_FILE};
+pub use connect::migrate;
+pub use db::{Db, SQL_STATEMENTS};
+pub use start_error::StartError;
+pub use tokens::LIFETIME as TOKEN_LIFETIME;
+
+use budget::within;
+
+/// The app in this process. Cheap to clone: the clones share their connections.
+#[derive(Clone)]
+pub struct InProcess {
+    db: Db,
+    tokens: Arc<tokens::Tokens>,
+    clock: Clock,
+}
+
+impl InProcess {
+    /// Opens the database and the secret that signs tokens. A missing SQLite file is created, and
+    /// an old one migrated; PostgreSQL has to be migrated before, with [`migrate`].
+    ///
+    /// # Errors
+    /// One line that names the setting to change, or the command to run first.
+    pub async fn connect(
+        database: &DatabaseArgs,
+        identity: &IdentityArgs,
+        options: Options,
+    ) -> std::result::Result<Self, StartError> {
+        let secret_file = identity.secret_file(&database.data_dir);
+        if secret_file.starts_with(&database.data_dir) {
+            database.create_data_dir()?;
+        }
+        let secret = secret::Secret::load(&secret_file, options.production)?;
+        let db = connect::open(database).await?;
+        metrics::describe_counter!(SQL_STATEMENTS, "SQL statements that use cases sent");
+        let tokens = Arc::new(tokens::Tokens::new(&secret, options.clock.clone()));
+        Ok(Self { db, tokens, clock: options.clock })
+    }
+
+    /// Closes the database, after the statements that run on it. To be called last.
+    pub async fn close(&self) {
+        self.db.close().await;
+    }
+
+    /// The database, for loading data in bulk.
+    pub fn db(&self) -> &Db {
+        &self.db
+    }
+}
+
+/// What only reads is not done when its time is up. `register` alone writes, and decides for itself
+/// what is known of it.
+impl Conduit for InProcess {
+    async fn ready(&self) -> Result<()> {
+        let answers = self.db.answers(Duration::from_secs(1)).await;
+        if answers { Ok(()) } else { Err(Error::Unavailable(Outcome::NotDone)) }
+    }
+
+    async fn register(&self, caller: &Caller, new: Registration) -> Result<User> {
+        users::register(self, caller, new).await
+    }
+
+    async fn login(&self, caller: &Caller, credentials: Credentials) -> Result<User> {
+        within(caller, Outcome::NotDone, users::login(self, credentials)).await
+    }
+
+    async fn current_user(&self, caller: &Caller) -> Result<User> {
+        within(caller, Outcome::NotDone, users::current(self, caller)).await
+    }
+
+    async fn profile(&self, caller: &Caller, username: &str) -> Result<Profile> {
+        within(caller, Outcome::NotDone, profiles::get(self, caller, username)).await
+    }
+
+    async fn articles(&self, caller: &Caller, list: &ListArticles) -> Result<ArticlePage> {
+        within(caller, Outcome::NotDone, articles::list(self, caller, list)).await
+    }
+
+    async fn article(&self, caller: &Caller, slug: &str) -> Result<Article> {
+        within(caller, Outcome::NotDone, articles::get(self, caller, slug)).await
+    }
+
+    async fn comments(&self, caller: &Caller, slug: &str) -> Result<Vec<Comment>> {
+        within(caller, Outcome::NotDone, comments::list(self, caller, slug)).await
+    }
+
+    async fn tags(&self, caller: &Caller) -> Result<Vec<String>> {
+        within(caller, Outcome::NotDone, tags::list(self)).await
+    }
+}

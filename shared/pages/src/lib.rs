@@ -1,1 +1,78 @@
-//! pages
+//! The HTML front door: every page of the app, rendered on the server, generic over the port.
+//!
+//! [`router`] is all there is to call. It does not know whether the port behind it is a database in
+//! the same process or another server; that is why both architectures send the same bytes.
+//!
+//! Read in this order: the list of routes below; `visit` (what every page does alike: who is
+//! looking, one round of concurrent calls, what happens when a call fails); then any page, for
+//! instance `article`. A page is what it asks the port for, a struct, and the struct's template.
+
+mod article;
+mod assets;
+mod auth;
+mod error;
+mod feed;
+mod filters;
+mod layout;
+mod markdown;
+mod origin;
+mod pagination;
+mod profile;
+mod session;
+mod visit;
+
+use std::time::Duration;
+
+use axum::{
+    Router, middleware,
+    routing::{get, post},
+};
+use conduit::Conduit;
+
+/// What a front door has to be told.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// How long one page may take, all its calls of the port together.
+    pub budget: Duration,
+    /// Whether browsers may send the session cookie over HTTPS only. Must be off where the site is
+    /// reached over plain HTTP, else nobody can stay signed in.
+    pub secure_cookies: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { budget: Duration::from_secs(2), secure_cookies: false }
+    }
+}
+
+/// What every handler is given.
+#[derive(Clone)]
+struct App<C> {
+    port: C,
+    settings: Settings,
+}
+
+/// All pages, on any implementation of the port. Meant to stand at the root of a server; an API may
+/// be nested beside it, and keeps its own answers to unknown routes.
+pub fn router<C: Conduit>(port: C, settings: Settings) -> Router {
+    let app = App { port, settings };
+    // What changes something stands here, where no other site can reach it.
+    let forms = Router::new()
+        .route("/login", post(auth::login))
+        .route("/register", post(auth::register))
+        .route("/logout", post(auth::logout))
+        .layer(middleware::from_fn_with_state(app.clone(), origin::check));
+    Router::new()
+        .route("/", get(feed::home))
+        .route("/tag/{tag}", get(feed::tag))
+        .route("/article/{slug}", get(article::show))
+        .route("/profile/{username}", get(profile::written))
+        .route("/profile/{username}/favorites", get(profile::favorited))
+        .route("/login", get(auth::login_form))
+        .route("/register", get(auth::register_form))
+        .route("/static/{hash}/{name}", get(assets::serve))
+        .merge(forms)
+        .fallback(error::not_found)
+        .method_not_allowed_fallback(error::method_not_allowed)
+        .with_state(app)
+}

@@ -1,0 +1,139 @@
+//! What every experiment has to say before it runs, and the list of all experiments.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::experiments::x1;
+use crate::judge::Question;
+use crate::plan::Plan;
+
+/// What is asked and how the answer will be found, fixed before anything is measured. The report
+/// prints it beside the result.
+#[derive(Clone, Copy, Debug)]
+pub struct Card {
+    /// Short name for the command line.
+    pub id: &'static str,
+    /// The question, as a heading.
+    pub title: &'static str,
+    /// What somebody claims.
+    pub claim: &'static str,
+    /// The claim in a form that numbers can contradict.
+    pub hypothesis: &'static str,
+    /// Smallest effect of interest: anything smaller wouldn't change a decision.
+    pub smallest_effect: &'static str,
+    /// Where the verdict holds, and nowhere else.
+    pub region: &'static str,
+    /// How the verdict follows from the intervals.
+    pub decision_rule: &'static str,
+    /// What would overturn the claim.
+    pub refuted_by: &'static str,
+    /// What is unfair about the comparison, one sentence each.
+    pub unfair: &'static [&'static str],
+    /// What the result does not show, one sentence each.
+    pub not_shown: &'static [&'static str],
+    /// p99 of latency that the goodput has to keep, milliseconds.
+    pub slo_ms: f64,
+}
+
+/// A card with what belongs to it: plain data, and a plan that depends on nothing but its arguments.
+#[derive(Clone, Copy, Debug)]
+pub struct Experiment {
+    /// What is asked.
+    pub card: Card,
+    /// What to measure, from the amount wanted and a seed.
+    pub plan: fn(Preset, u64) -> Plan,
+    /// What the verdicts answer, the headline first.
+    pub questions: &'static [Question],
+}
+
+/// Every experiment, in the order of `lab list`.
+pub fn registry() -> Vec<Experiment> {
+    vec![x1::EXPERIMENT]
+}
+
+/// The experiment of that id.
+///
+/// # Errors
+/// When there is none; the message names those that there are.
+pub fn find(id: &str) -> anyhow::Result<Experiment> {
+    registry().into_iter().find(|e| e.card.id == id).ok_or_else(|| {
+        let known: Vec<_> = registry().iter().map(|e| e.card.id).collect();
+        anyhow::anyhow!("there is no experiment `{id}`; there is: {}", known.join(", "))
+    })
+}
+
+/// How much to measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Preset {
+    /// Seconds: shows that everything works, gives no verdict.
+    Smoke,
+    /// Under four minutes: enough for a verdict on cost.
+    Quick,
+    /// Under half an hour: narrow intervals, goodput on both pages.
+    Standard,
+    /// Hours: for publication.
+    Full,
+}
+
+impl fmt::Display for Preset {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.pad(match self {
+            Self::Smoke => "smoke",
+            Self::Quick => "quick",
+            Self::Standard => "standard",
+            Self::Full => "full",
+        })
+    }
+}
+
+impl FromStr for Preset {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        [Self::Smoke, Self::Quick, Self::Standard, Self::Full]
+            .into_iter()
+            .find(|preset| preset.to_string() == text)
+            .ok_or_else(|| anyhow::anyhow!("there is no preset `{text}`"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::ValueEnum;
+
+    #[test]
+    fn no_two_experiments_share_an_id() {
+        let mut ids: Vec<_> = registry().iter().map(|e| e.card.id).collect();
+        let all = ids.len();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), all);
+    }
+
+    #[test]
+    fn every_card_says_what_would_refute_it_and_what_is_unfair_about_it() {
+        for Experiment { card, .. } in registry() {
+            for text in [card.claim, card.hypothesis, card.region, card.refuted_by] {
+                assert!(text.ends_with('.'), "{}: {text:?} is no sentence", card.id);
+            }
+            assert!(!card.unfair.is_empty() && !card.not_shown.is_empty(), "{}", card.id);
+        }
+    }
+
+    #[test]
+    fn presets_are_read_back_as_they_are_written() {
+        for preset in Preset::value_variants() {
+            assert_eq!(preset.to_string().parse::<Preset>().unwrap(), *preset);
+            let clap_name = preset.to_possible_value().unwrap();
+            assert_eq!(clap_name.get_name(), preset.to_string());
+        }
+        assert!("huge".parse::<Preset>().is_err());
+    }
+
+    #[test]
+    fn an_unknown_id_is_answered_with_the_known_ones() {
+        let error = find("x99").map(|e| e.card.id).unwrap_err();
+        assert_eq!(error.to_string(), "there is no experiment `x99`; there is: x1");
+    }
+}

@@ -1,0 +1,115 @@
+//! Does the plan keep the rules of measuring, and does it fit the time that its preset promises?
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+use crate::judge::REQUESTS_FOR_P99;
+
+/// The slowest rate that the plan has to work with, pages per second.
+const SLOWEST_RATE: f64 = 500.0;
+
+fn seconds(plan: &Plan) -> f64 {
+    plan.restarts
+        .iter()
+        .flat_map(|r| &r.blocks)
+        .map(|block| match block {
+            Block::Steady { order, seconds, .. } => order.len() as f64 * seconds,
+            Block::Capacity { arms, steps, seconds, .. } => {
+                arms.len() as f64 * f64::from(*steps) * seconds
+            }
+        })
+        .sum()
+}
+
+/// Seconds of load per question, page and arm.
+fn steady(plan: &Plan) -> BTreeMap<(Comparison, Page, Arm), f64> {
+    let mut load = BTreeMap::new();
+    for block in plan.restarts.iter().flat_map(|r| &r.blocks) {
+        if let Block::Steady { comparison, page, order, seconds, .. } = block {
+            for arm in order {
+                *load.entry((*comparison, *page, *arm)).or_insert(0.0) += seconds;
+            }
+        }
+    }
+    load
+}
+
+#[test]
+fn presets_keep_their_time() {
+    for (preset, limit) in [
+        (Preset::Smoke, 10.0),
+        (Preset::Quick, 170.0),
+        (Preset::Standard, 25.0 * 60.0),
+        (Preset::Full, 4.0 * 3600.0),
+    ] {
+        let seconds = seconds(&plan(preset, 1));
+        assert!(seconds <= limit, "{preset}: {seconds} s");
+    }
+}
+
+#[test]
+fn quick_holds_enough_restarts_and_requests() {
+    let plan = plan(Preset::Quick, 1);
+    assert!(plan.restarts.len() >= 8);
+    for ((comparison, page, arm), seconds) in steady(&plan) {
+        let requests = seconds * SLOWEST_RATE;
+        let enough = requests >= REQUESTS_FOR_P99 as f64;
+        assert!(
+            enough || comparison == Comparison::Planted,
+            "{comparison:?} {page:?} {arm:?}: {requests}"
+        );
+    }
+    let searches = plan.restarts.iter().flat_map(|r| &r.blocks);
+    assert!(searches.filter(|b| matches!(b, Block::Capacity { .. })).count() >= 4);
+}
+
+#[test]
+fn every_block_is_abba_or_baab_and_both_occur() {
+    let plan = plan(Preset::Quick, 1);
+    let mut firsts = BTreeSet::new();
+    for block in plan.restarts.iter().flat_map(|r| &r.blocks) {
+        if let Block::Steady { comparison, order, .. } = block {
+            let [a, b] = comparison.arms();
+            assert!(*order == [a, b, b, a] || *order == [b, a, a, b], "{order:?}");
+            firsts.insert(order[0] == a);
+        }
+    }
+    assert_eq!(firsts.len(), 2);
+}
+
+#[test]
+fn the_order_of_blocks_differs_between_restarts() {
+    let order = |restart: &Restart| -> Vec<_> {
+        restart
+            .blocks
+            .iter()
+            .filter_map(|b| match b {
+                Block::Steady { comparison, page, .. } => Some((*comparison, *page)),
+                Block::Capacity { .. } => None,
+            })
+            .collect()
+    };
+    let orders: BTreeSet<_> = plan(Preset::Quick, 1).restarts.iter().map(order).collect();
+    assert!(orders.len() > 4, "{orders:?}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_plan_and_another_seed_another() {
+    assert_eq!(plan(Preset::Quick, 1), plan(Preset::Quick, 1));
+    assert_ne!(plan(Preset::Quick, 1), plan(Preset::Quick, 2));
+}
+
+#[test]
+fn arrivals_are_shared_within_a_block_and_differ_between_blocks() {
+    let plan = plan(Preset::Standard, 1);
+    let seeds: Vec<u64> = plan
+        .restarts
+        .iter()
+        .flat_map(|r| &r.blocks)
+        .map(|b| match b {
+            Block::Steady { seed, .. } | Block::Capacity { seed, .. } => *seed,
+        })
+        .collect();
+    let different: BTreeSet<_> = seeds.iter().collect();
+    assert_eq!(different.len(), seeds.len());
+}

@@ -1,0 +1,239 @@
+//! The systems under test of one restart: every arm's servers, started in order and on the servers'
+//! core, of which at most one arm runs at a time while measuring.
+
+mod server;
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use anyhow::Context;
+use futures_util::future::{join_all, select_all};
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
+
+pub use self::server::{Launch, Server};
+use crate::{
+    affinity,
+    databases::{Database, Databases},
+    probe::{Scope, Watched},
+    record::{Arm, Layout, Start},
+    servers::{BACKEND, Binaries, FRONTEND, MONOLITH},
+};
+
+/// Database connections of every arm: an arm with more would have a larger budget.
+const DB_CONNECTIONS: u32 = 8;
+
+/// What the servers of all restarts have in common.
+#[derive(Debug)]
+pub struct Rig {
+    /// The programs.
+    pub binaries: Binaries,
+    /// Who runs where.
+    pub layout: Layout,
+    /// The environment variable that marks a process as this run's.
+    pub mark: (&'static str, String),
+    /// The secret that signs tokens, the same for all arms.
+    pub token_secret: PathBuf,
+    /// The lab file of the planted arm, once the pilot has decided what it says.
+    pub planted: Option<PathBuf>,
+    /// Where servers' logs go.
+    pub logs: PathBuf,
+}
+
+/// Running servers.
+#[derive(Debug, Default)]
+pub struct Fleet {
+    servers: Vec<Server>,
+}
+
+/// One arm's running servers, as seen by whoever measures them.
+#[derive(Clone, Debug)]
+pub struct System {
+    /// Which arm.
+    pub arm: Arm,
+    /// Where its visitors go: its pages.
+    pub front: SocketAddr,
+    /// Its processes, backend first.
+    pub processes: Vec<Process>,
+}
+
+/// One process of a running system.
+#[derive(Clone, Copy, Debug)]
+pub struct Process {
+    /// Its role.
+    pub role: &'static str,
+    /// Its number, and that of its process group.
+    pub pid: Pid,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+impl Rig {
+    /// Starts the servers of `arms`, backend before frontend; they all run. `name` is part of the
+    /// names of their logs.
+    ///
+    /// # Errors
+    /// One line that names the server that did not come up. The others have been killed then.
+    pub async fn start(
+        &self,
+        databases: &Databases,
+        arms: &[Arm],
+        name: &str,
+    ) -> anyhow::Result<Fleet> {
+        let mut fleet = Fleet::default();
+        for arm in arms {
+            match arm {
+                Arm::Monolith | Arm::Twin => {
+                    let launch = self.with_database(databases.of(*arm)?, *arm, MONOLITH, name)?;
+                    fleet.servers.push(self.start_server(launch).await?);
+                }
+                Arm::Planted => {
+                    let mut launch = self.with_database(databases.of(*arm)?, *arm, MONOLITH, name)?;
+                    let file = self.planted.as_ref().context("nothing was planted yet")?;
+                    launch.args.extend(["--lab".to_owned(), file.display().to_string()]);
+                    fleet.servers.push(self.start_server(launch).await?);
+                }
+                Arm::Split => {
+                    let backend = self.with_database(databases.of(*arm)?, *arm, BACKEND, name)?;
+                    let backend = self.start_server(backend).await?;
+                    let frontend = self.frontend(backend.address, name);
+                    fleet.servers.push(backend);
+                    fleet.servers.push(self.start_server(frontend?).await?);
+                }
+            }
+        }
+        Ok(fleet)
+    }
+
+    fn with_database(
+        &self,
+        database: &Database,
+        arm: Arm,
+        role: &'static str,
+        name: &str,
+    ) -> anyhow::Result<Launch<'_>> {
+        let mut launch = self.launch(arm, role, name)?;
+        launch.args = vec![
+            "--data-dir".to_owned(),
+            database.data_dir.display().to_string(),
+            "--token-secret-file".to_owned(),
+            self.token_secret.display().to_string(),
+            "--db-connections".to_owned(),
+            DB_CONNECTIONS.to_string(),
+        ];
+        // In the environment and not among the flags, which every user of the machine can read.
+        let url = database.url.as_ref().map(|url| ("DATABASE_URL", url.expose().to_owned()));
+        launch.env.extend(url);
+        Ok(launch)
+    }
+
+    fn frontend(&self, backend: SocketAddr, name: &str) -> anyhow::Result<Launch<'_>> {
+        let mut launch = self.launch(Arm::Split, FRONTEND, name)?;
+        launch.args = vec!["--backend-url".to_owned(), format!("http://{backend}")];
+        Ok(launch)
+    }
+
+    fn launch(&self, arm: Arm, role: &'static str, name: &str) -> anyhow::Result<Launch<'_>> {
+        let (mark, run) = &self.mark;
+        Ok(Launch {
+            binary: self.binaries.path(role)?,
+            role,
+            arm,
+            args: Vec::new(),
+            env: vec![(*mark, run.clone())],
+            first_path: if role == BACKEND { "/api/tags" } else { "/" },
+            log: self.logs.join(format!("{name}-{}-{role}.log", arm.name())),
+        })
+    }
+
+    async fn start_server(&self, launch: Launch<'_>) -> anyhow::Result<Server> {
+        let Layout { server_cores, load_cores, .. } = &self.layout;
+        affinity::elsewhere(server_cores, load_cores, || launch.spawn())??.answer().await
+    }
+}
+
+impl System {
+    /// Freezes it: it keeps its state and gets no CPU. Frontend first, so that it asks nobody who
+    /// can't answer.
+    pub fn park(&self) -> anyhow::Result<()> {
+        self.processes.iter().rev().try_for_each(|process| process.signal(Signal::SIGSTOP))
+    }
+
+    /// Thaws it, backend first.
+    pub fn resume(&self) -> anyhow::Result<()> {
+        self.processes.iter().try_for_each(|process| process.signal(Signal::SIGCONT))
+    }
+
+    /// Its processes, for the probe.
+    pub fn watched(&self) -> Vec<Watched> {
+        let watch = |process: &Process| Watched {
+            name: process.role.to_owned(),
+            pid: process.pid,
+            scope: Scope::Process,
+        };
+        self.processes.iter().map(watch).collect()
+    }
+
+    /// The process of that role.
+    pub fn process(&self, role: &str) -> anyhow::Result<Process> {
+        let process = self.processes.iter().find(|process| process.role == role).copied();
+        process.with_context(|| format!("{} has no {role}", self.arm.name()))
+    }
+}
+
+impl Process {
+    fn signal(self, signal: Signal) -> anyhow::Result<()> {
+        killpg(self.pid, signal).with_context(|| format!("cannot send {signal} to {}", self.role))
+    }
+}
+
+impl Fleet {
+    /// One arm's servers.
+    pub fn system(&self, arm: Arm) -> anyhow::Result<System> {
+        let servers = self.servers.iter().filter(|server| server.arm == arm);
+        let process = |s: &Server| Process { role: s.role, pid: s.pid, address: s.address };
+        let processes: Vec<_> = servers.map(process).collect();
+        // The frontend was started last.
+        let last = processes.last().with_context(|| format!("{} does not run", arm.name()))?;
+        Ok(System { arm, front: last.address, processes })
+    }
+
+    /// Runs `work` unless a server ends by itself meanwhile: then there is nothing left to measure.
+    ///
+    /// # Errors
+    /// One line that names the server that ended; else what `work` fails with.
+    pub async fn unless_one_dies<T>(
+        &mut self,
+        work: impl Future<Output = anyhow::Result<T>>,
+    ) -> anyhow::Result<T> {
+        let deaths: Vec<_> = self.servers.iter_mut().map(|s| Box::pin(s.death())).collect();
+        tokio::select! {
+            // A dead server makes requests fail as well; its death is the better explanation.
+            biased;
+            (death, ..) = select_all(deaths) => Err(death),
+            done = work => done,
+        }
+    }
+
+    /// How the servers came up.
+    pub fn starts(&self, restart: u32) -> Vec<Start> {
+        let start = |server: &Server| Start {
+            role: server.role.to_owned(),
+            arm: server.arm,
+            restart,
+            ready_ms: server.ready.as_secs_f64() * 1e3,
+            first_ok_ms: server.first_ok.as_secs_f64() * 1e3,
+            resident_mib: server.resident_mib,
+        };
+        self.servers.iter().map(start).collect()
+    }
+
+    /// Stops all servers, all at once.
+    ///
+    /// # Errors
+    /// The first one that did not stop in order; all have ended anyway.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        join_all(self.servers.into_iter().map(Server::stop)).await.into_iter().collect()
+    }
+}

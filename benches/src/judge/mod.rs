@@ -1,0 +1,149 @@
+//! The judgement: from the record of a run to estimates, controls and verdicts. Pure arithmetic: the
+//! same record always gives the same summary, on any machine, without running any load.
+
+mod controls;
+mod decide;
+mod measure;
+mod select;
+pub mod summary;
+
+use std::collections::BTreeMap;
+
+pub use decide::{Limit, Question};
+pub use measure::{REQUESTS_FOR_P99, latencies};
+pub use select::{ERROR_LIMIT, FOREIGN_LIMIT, LAG_LIMIT_MS};
+
+use crate::experiment;
+use crate::record::{Arm, Comparison, Page, Purpose, Run, SCHEMA, Slice};
+use crate::stats::{RESAMPLES, rounded};
+use measure::{Method, Search, search};
+use summary::{Certificate, Conduct, Footprint, Remark, Summary};
+
+/// Judges a run.
+///
+/// # Errors
+/// When the record has another schema than this program reads, or names an experiment that this
+/// program doesn't know.
+pub fn summarise(run: &Run) -> anyhow::Result<Summary> {
+    summarise_with(run, RESAMPLES)
+}
+
+/// [`summarise`] with another number of draws; tests that judge hundreds of runs take fewer.
+fn summarise_with(run: &Run, resamples: u32) -> anyhow::Result<Summary> {
+    anyhow::ensure!(
+        run.schema == SCHEMA,
+        "{} was written with schema {}, this program reads {SCHEMA}",
+        run.id,
+        run.schema
+    );
+    let experiment = experiment::find(&run.experiment)?;
+    let slo_ms = experiment.card.slo_ms;
+    let confidence = controls::confidence();
+    let mut contrasts = Vec::new();
+    for comparison in [Comparison::Boundary, Comparison::Null, Comparison::Planted] {
+        let confidence = if comparison == Comparison::Boundary { 0.95 } else { confidence };
+        let method = Method { seed: run.seed, resamples, confidence, slo_ms };
+        for page in [Page::Home, Page::Article] {
+            contrasts.extend(measure::contrast(run, comparison, page, method));
+        }
+    }
+    let mut summary = Summary {
+        schema: SCHEMA,
+        run: run.id.clone(),
+        experiment: run.experiment.clone(),
+        resamples,
+        footprint: footprint(run),
+        conduct: conduct(run, slo_ms),
+        certificate: Certificate { certified: false, confidence, checks: Vec::new() },
+        verdicts: Vec::new(),
+        contrasts,
+    };
+    summary.certificate = controls::certificate(run, &summary);
+    let preset = run.preset.parse()?;
+    summary.verdicts = experiment.questions.iter().map(|q| q.answer(preset, &summary)).collect();
+    Ok(summary)
+}
+
+/// Memory and start-up per arm and role.
+fn footprint(run: &Run) -> Vec<Footprint> {
+    let mut grouped: BTreeMap<(Arm, &str), Vec<_>> = BTreeMap::new();
+    for start in &run.starts {
+        grouped.entry((start.arm, &start.role)).or_default().push(start);
+    }
+    grouped
+        .into_iter()
+        .map(|((arm, role), starts)| {
+            let of = |value: fn(&crate::record::Start) -> f64| {
+                median(starts.iter().map(|s| value(s)).collect()).unwrap_or(0.0)
+            };
+            let working = run
+                .slices
+                .iter()
+                .filter(|s| s.arm == arm && s.purpose == Purpose::Steady)
+                .filter_map(|s| s.resident_mib.get(role).copied())
+                .collect();
+            Footprint {
+                arm,
+                role: role.into(),
+                starts: starts.len(),
+                ready_ms: of(|s| s.ready_ms),
+                first_ok_ms: of(|s| s.first_ok_ms),
+                started_mib: of(|s| s.resident_mib),
+                working_mib: median(working),
+            }
+        })
+        .collect()
+}
+
+/// The middle value, or the mean of the two in the middle.
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let n = values.len();
+    let last = values.get(n / 2)?;
+    let middle = if n % 2 == 1 { *last } else { f64::midpoint(values[n / 2 - 1], *last) };
+    Some(rounded(middle))
+}
+
+/// How the run went: what was void, flagged or without result.
+fn conduct(run: &Run, slo_ms: f64) -> Conduct {
+    let steady = || run.slices.iter().filter(|s| s.purpose == Purpose::Steady);
+    let worst_lag_ms = steady().map(select::lag_p99_ms).fold(0.0, f64::max);
+    let remarks = |why: &dyn Fn(&Slice) -> Option<String>| -> Vec<Remark> {
+        run.slices.iter().filter_map(|s| Some(select::remark(s, why(s)?))).collect()
+    };
+    let flagged = |slice: &Slice| {
+        let flags = select::flags(slice);
+        (select::void(slice).is_none() && !flags.is_empty()).then(|| flags.join("; "))
+    };
+    Conduct {
+        slices: run.slices.len(),
+        requests: run.slices.iter().map(|s| s.sent).sum(),
+        errors: steady().map(|s| s.scheduled.saturating_sub(s.completed)).sum(),
+        worst_lag_ms: rounded(worst_lag_ms),
+        void: remarks(&select::void),
+        flagged: remarks(&flagged),
+        unsettled: unsettled(run, slo_ms),
+    }
+}
+
+/// The searches for the goodput that found none.
+fn unsettled(run: &Run, slo_ms: f64) -> Vec<Remark> {
+    let mut remarks = Vec::new();
+    for comparison in [Comparison::Boundary, Comparison::Null, Comparison::Planted] {
+        for page in [Page::Home, Page::Article] {
+            for block in select::blocks(run, Purpose::Capacity, comparison, page) {
+                for steps in &block.arms {
+                    if let (Search::Unsettled(why), Some(step)) =
+                        (search(steps, slo_ms), steps.first())
+                    {
+                        remarks.push(select::remark(step, why.into()));
+                    }
+                }
+            }
+        }
+    }
+    remarks
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,247 @@
+//! What the judgement says, as typed JSON: every number of a report stands here, and nowhere does
+//! a report compute one of its own. Ratios are second arm / first arm, differences second − first.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::{Arm, Comparison, Page};
+use crate::stats::Estimate;
+
+/// Everything that was judged of one run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// [`crate::record::SCHEMA`] of the run.
+    pub schema: u32,
+    /// Name of the run.
+    pub run: String,
+    /// Id of the experiment's card.
+    pub experiment: String,
+    /// How often restarts were drawn again for the intervals.
+    pub resamples: u32,
+    /// One per question and page.
+    pub contrasts: Vec<Contrast>,
+    /// Memory and start-up, one entry per arm and role.
+    pub footprint: Vec<Footprint>,
+    /// What was void or flagged.
+    pub conduct: Conduct,
+    /// Whether the instrument found nothing where nothing is, and what was planted.
+    pub certificate: Certificate,
+    /// The verdicts, the headline first.
+    pub verdicts: Vec<Verdict>,
+}
+
+impl Summary {
+    /// One contrast, if the run measured it.
+    pub fn contrast(&self, comparison: Comparison, page: Page) -> Option<&Contrast> {
+        self.contrasts.iter().find(|c| c.comparison == comparison && c.page == page)
+    }
+
+    /// One effect, on all data, if the run holds enough to estimate it.
+    pub fn effect(&self, comparison: Comparison, page: Page, metric: Metric) -> Option<&Effect> {
+        self.contrast(comparison, page)?.all.effect(metric)
+    }
+
+    /// The pages of the question itself, in order.
+    pub fn pages(&self) -> impl Iterator<Item = Page> + '_ {
+        self.contrasts.iter().filter(|c| c.comparison == Comparison::Boundary).map(|c| c.page)
+    }
+}
+
+/// Two arms compared on one page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Contrast {
+    /// Which question.
+    pub comparison: Comparison,
+    /// Which page.
+    pub page: Page,
+    /// First and second arm.
+    pub arms: [Arm; 2],
+    /// Offered arrivals per second in the steady slices.
+    pub rate: f64,
+    /// Probability with which the intervals claim to hold the truth.
+    pub confidence: f64,
+    /// From everything that isn't void.
+    pub all: Reading,
+    /// Without blocks that hold a flagged slice; absent where nothing was flagged.
+    pub gated: Option<Reading>,
+}
+
+/// What the slices say about one contrast.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reading {
+    /// Server starts that the steady slices come from.
+    pub restarts: usize,
+    /// Blocks of adjacent slices.
+    pub blocks: usize,
+    /// Right answers per arm.
+    pub requests: [u64; 2],
+    /// Process → CPU per page, milliseconds, per arm.
+    pub processes: [BTreeMap<String, f64>; 2],
+    /// What was asked → what was found.
+    pub metrics: BTreeMap<Metric, Measured>,
+}
+
+impl Reading {
+    /// One effect, if there is enough to estimate it.
+    pub fn effect(&self, metric: Metric) -> Option<&Effect> {
+        match self.metrics.get(&metric)? {
+            Measured::Effect(effect) => Some(effect),
+            _ => None,
+        }
+    }
+}
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Metric {
+    /// CPU of all servers under test per page, milliseconds. The metric of cost.
+    CpuServers,
+    /// CPU of PostgreSQL per page, milliseconds.
+    CpuDatabase,
+    /// Both together.
+    CpuTotal,
+    /// Median latency, milliseconds.
+    P50,
+    /// Latency that 1 % of requests exceed, milliseconds.
+    P99,
+    /// Highest rate that keeps the SLO, pages per second.
+    Goodput,
+}
+
+/// An effect, or what is missing to estimate one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Measured {
+    /// There was enough.
+    Effect(Effect),
+    /// So many more requests per arm are needed before this percentile may be printed.
+    MoreRequests(u64),
+    /// So many more restarts are needed before an interval exists.
+    MoreRestarts(usize),
+}
+
+/// Two levels and how they differ.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Effect {
+    /// Restarts behind it.
+    pub restarts: usize,
+    /// First and second arm, in the metric's unit.
+    pub levels: [Estimate; 2],
+    /// Second / first.
+    pub ratio: Estimate,
+    /// Second − first, in the metric's unit.
+    pub difference: Estimate,
+}
+
+/// Memory and start-up of one role in one arm: medians over its starts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Footprint {
+    /// The arm.
+    pub arm: Arm,
+    /// The role.
+    pub role: String,
+    /// Number of starts.
+    pub starts: usize,
+    /// From spawning to the ready line, milliseconds.
+    pub ready_ms: f64,
+    /// From spawning to the first 200, milliseconds.
+    pub first_ok_ms: f64,
+    /// Resident memory after the first answer, MiB.
+    pub started_mib: f64,
+    /// Resident memory at the end of steady slices, MiB; absent where none was run.
+    pub working_mib: Option<f64>,
+}
+
+/// How the run went.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Conduct {
+    /// Slices run.
+    pub slices: usize,
+    /// Requests sent.
+    pub requests: u64,
+    /// Answers that were wrong or missing in steady slices.
+    pub errors: u64,
+    /// Largest p99 of the generator's own lateness in a steady slice, milliseconds.
+    pub worst_lag_ms: f64,
+    /// Slices that count for nothing.
+    pub void: Vec<Remark>,
+    /// Slices that count, but under suspicion.
+    pub flagged: Vec<Remark>,
+    /// Searches for the goodput that gave none, and why.
+    pub unsettled: Vec<Remark>,
+}
+
+/// Something to know about a slice or a search.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Remark {
+    /// Server start.
+    pub restart: u32,
+    /// Block within it.
+    pub block: u32,
+    /// Question.
+    pub comparison: Comparison,
+    /// Page.
+    pub page: Page,
+    /// System.
+    pub arm: Arm,
+    /// What is to be known.
+    pub why: String,
+}
+
+/// The controls' outcome.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// Whether every check passed.
+    pub certified: bool,
+    /// Confidence of each control's interval: all together then raise a false alarm in at most 5 %
+    /// of runs.
+    pub confidence: f64,
+    /// The checks.
+    pub checks: Vec<Check>,
+}
+
+/// One thing that the instrument had to show.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Check {
+    /// Which control.
+    pub comparison: Comparison,
+    /// On which metric.
+    pub metric: Metric,
+    /// Whether it passed; absent where there was not enough to tell.
+    pub passed: Option<bool>,
+    /// The ratio that is true by construction: 1 between twins, what was planted otherwise.
+    pub truth: f64,
+    /// What was found.
+    pub found: Option<Estimate>,
+    /// In words.
+    pub sentence: String,
+}
+
+/// What a run says about a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The effect exceeds the smallest one of interest over the whole region.
+    Supported,
+    /// It stays below it over the whole region.
+    Refuted,
+    /// It does here and doesn't there.
+    Depends,
+    /// This run can't tell.
+    Inconclusive,
+    /// Told, but by a stand-in for what the claim speaks of.
+    Proxied,
+}
+
+/// One question and its answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// What is asked, as on the card.
+    pub question: String,
+    /// The answer; absent where none may be given.
+    pub outcome: Option<Outcome>,
+    /// Why, with the numbers.
+    pub because: String,
+}

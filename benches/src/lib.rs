@@ -1,0 +1,42 @@
+//! The lab: starts both architectures, proves that they are the same app, and measures them.
+//!
+//! A run has three parts that share nothing but plain data:
+//!
+//! 1. An [`experiment`] says what is to be measured: a [`plan`], decided before anything runs.
+//! 2. The instrument carries it out, [`run`] at the top, and leaves a [`record`].
+//! 3. [`judge`] and [`report`] read the record. They can do so again at any time, without any load.
+//!
+//! The instrument, from the outside in: [`servers`] builds the programs, [`databases`] gives every
+//! arm its copy of the data, [`fleet`] starts, freezes and stops the processes, [`parity`] proves
+//! that the arms are the same app, [`pilot`] sets the rates, [`executor`] goes through the plan
+//! with [`load`] and [`probe`], [`guardian`] sees to it that nothing is left behind.
+
+pub mod affinity;
+pub mod databases;
+pub mod doctor;
+pub mod executor;
+pub mod experiment;
+pub mod experiments;
+pub mod fleet;
+pub mod guardian;
+pub mod judge;
+pub mod load;
+pub mod machine;
+pub mod parity;
+pub mod pilot;
+pub mod plan;
+pub mod probe;
+pub mod progress;
+pub mod record;
+pub mod report;
+pub mod run;
+pub mod seed;
+pub mod servers;
+pub mod site;
+pub mod stats;
+pub mod store;
+#[cfg(test)]
+mod synthetic;
+pub mod up;
+pub mod visitors;
+pub mod words;

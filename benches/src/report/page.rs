@@ -1,0 +1,277 @@
+//! The HTML page: what the template needs, prepared as text. The template only places it.
+
+use askama::Template;
+
+use super::charts::{self, Rows};
+use super::finding::{self, Sentence};
+use super::{explain, terminal};
+use crate::experiment;
+use crate::judge::summary::{
+    Check, Contrast, Measured, Metric, Outcome, Remark, Summary, Verdict,
+};
+use crate::judge::{FOREIGN_LIMIT, LAG_LIMIT_MS};
+use crate::record::{Arm, Comparison, Run};
+use crate::words;
+
+/// The style sheet, set into the page: it has to work without any network.
+const CSS: &str = include_str!("../../templates/report.css");
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Page<'a> {
+    css: &'static str,
+    title: &'static str,
+    id: &'static str,
+    when: String,
+    run: &'a Run,
+    summary: &'a Summary,
+    verdicts: Vec<Answer<'a>>,
+    finding: Vec<Sentence>,
+    controls: Option<Sentence>,
+    table: Vec<Line>,
+    forest: Rows,
+    cost: Rows,
+    latency: Vec<Panel>,
+    goodput: Rows,
+    slo_ms: f64,
+    checks: Vec<CheckLine>,
+    conduct: String,
+    limits: [String; 2],
+    gated: Vec<GatedLine>,
+    remarks: Vec<(&'static str, Vec<String>)>,
+    card: Vec<(&'static str, Vec<String>)>,
+    footprint: Vec<[String; 6]>,
+    parity: Vec<[String; 3]>,
+    facts: Vec<(&'static str, String)>,
+    json: String,
+}
+
+/// A verdict with its name and the class that colours it.
+struct Answer<'a> {
+    name: String,
+    class: &'static str,
+    verdict: &'a Verdict,
+}
+
+/// A line of the table of results.
+struct Line {
+    page: &'static str,
+    metric: &'static str,
+    levels: [String; 2],
+    change: String,
+    difference: String,
+}
+
+/// The latency chart of one page.
+struct Panel {
+    title: String,
+    rate: String,
+    svg: String,
+}
+
+/// A control, and how it came out.
+struct CheckLine {
+    what: String,
+    truth: String,
+    found: String,
+    passed: Option<bool>,
+    sentence: String,
+}
+
+/// An estimate with and without flagged slices.
+struct GatedLine {
+    what: String,
+    all: String,
+    gated: String,
+    blocks: String,
+}
+
+/// The whole page.
+///
+/// # Errors
+/// When the run names an experiment that this program doesn't know.
+pub(super) fn html(run: &Run, summary: &Summary) -> anyhow::Result<String> {
+    let experiment = experiment::find(&run.experiment)?;
+    let card = experiment.card;
+    let percent = |share: f64| format!("{}\u{a0}%", share * 100.0);
+    let page = Page {
+        css: CSS,
+        title: card.title,
+        id: card.id,
+        when: run.started.format("%-d %B %Y, %H:%M UTC").to_string(),
+        run,
+        summary,
+        verdicts: summary.verdicts.iter().map(answer).collect(),
+        finding: finding::finding(run, &card, summary),
+        controls: finding::controls(summary),
+        table: summary.contrasts.iter().flat_map(lines).collect(),
+        forest: charts::forest(summary, experiment.questions),
+        cost: charts::cost(summary),
+        latency: panels(run, summary),
+        goodput: charts::goodput(summary),
+        slo_ms: card.slo_ms,
+        checks: summary.certificate.checks.iter().map(check_line).collect(),
+        conduct: terminal::conduct(&summary.conduct),
+        limits: [words::milliseconds(LAG_LIMIT_MS), percent(FOREIGN_LIMIT)],
+        gated: summary.contrasts.iter().flat_map(gated_lines).collect(),
+        remarks: remarks(summary),
+        card: explain::sections(&card),
+        footprint: footprint(run, summary),
+        parity: parity(run),
+        facts: facts(run),
+        // A `<` in a string must not end the script element that holds the JSON.
+        json: serde_json::to_string(summary)?.replace('<', "\\u003c"),
+    };
+    Ok(page.render()?)
+}
+
+fn answer(verdict: &Verdict) -> Answer<'_> {
+    let class = match verdict.outcome {
+        Some(Outcome::Supported | Outcome::Refuted | Outcome::Depends | Outcome::Proxied) => "firm",
+        Some(Outcome::Inconclusive) => "open",
+        None => "none",
+    };
+    Answer { name: words::capitalised(words::outcome(verdict.outcome)), class, verdict }
+}
+
+/// The table of results: the question itself, metric by metric.
+fn lines(contrast: &Contrast) -> Vec<Line> {
+    if contrast.comparison != Comparison::Boundary {
+        return Vec::new();
+    }
+    let line = |(metric, measured): (&Metric, &Measured)| {
+        let (levels, change, difference) = match measured {
+            Measured::Effect(effect) => (
+                effect.levels.map(|l| words::level(*metric, l.value)),
+                words::change_with_interval(effect.ratio),
+                words::difference(*metric, effect.difference),
+            ),
+            Measured::MoreRequests(n) => (
+                [String::new(), String::new()],
+                format!("needs {} more requests per arm", words::count(*n)),
+                String::new(),
+            ),
+            Measured::MoreRestarts(_) => {
+                ([String::new(), String::new()], "needs more restarts".into(), String::new())
+            }
+        };
+        let page = words::page(contrast.page);
+        Line { page, metric: words::metric(*metric), levels, change, difference }
+    };
+    contrast.all.metrics.iter().map(line).collect()
+}
+
+fn panels(run: &Run, summary: &Summary) -> Vec<Panel> {
+    let panel = |page| {
+        let contrast = summary.contrast(Comparison::Boundary, page)?;
+        let requests = contrast.all.requests.map(words::count);
+        Some(Panel {
+            title: words::capitalised(words::page(page)),
+            rate: format!(
+                "{} requests a second; {} answers from the monolith, {} from the split",
+                words::count(contrast.rate.round() as u64),
+                requests[0],
+                requests[1]
+            ),
+            svg: charts::latency(run, summary, page),
+        })
+    };
+    summary.pages().filter_map(panel).collect()
+}
+
+fn check_line(check: &Check) -> CheckLine {
+    CheckLine {
+        what: format!("{}: {}", words::comparison(check.comparison), words::metric(check.metric)),
+        truth: if check.truth == 1.0 { "same".into() } else { words::change(check.truth) },
+        found: check.found.map_or_else(|| "–".into(), words::change_with_interval),
+        passed: check.passed,
+        sentence: check.sentence.clone(),
+    }
+}
+
+/// Both estimates of everything that flagged slices have a part in.
+fn gated_lines(contrast: &Contrast) -> Vec<GatedLine> {
+    let Some(gated) = &contrast.gated else { return Vec::new() };
+    let shown = |measured: Option<&Measured>| match measured {
+        Some(Measured::Effect(effect)) => words::change_with_interval(effect.ratio),
+        Some(Measured::MoreRequests(n)) => format!("needs {} more requests", words::count(*n)),
+        _ => "too little is left".into(),
+    };
+    let what = format!("{}, {}", words::comparison(contrast.comparison), words::page(contrast.page));
+    let line = |metric: &Metric| GatedLine {
+        what: format!("{what}: {}", words::metric(*metric)),
+        all: shown(contrast.all.metrics.get(metric)),
+        gated: shown(gated.metrics.get(metric)),
+        blocks: format!("{} of {}", gated.blocks, contrast.all.blocks),
+    };
+    contrast.all.metrics.keys().map(line).collect()
+}
+
+/// Everything that there is to say about single slices and searches.
+fn remarks(summary: &Summary) -> Vec<(&'static str, Vec<String>)> {
+    let conduct = &summary.conduct;
+    let sentence = |remark: &Remark| {
+        let Remark { restart, block, comparison, page, arm, why } = remark;
+        let (comparison, page) = (words::comparison(*comparison), words::page(*page));
+        format!("restart {restart}, block {block}, {comparison}, {page}, {}: {why}", arm.name())
+    };
+    let list = |remarks: &[Remark]| remarks.iter().map(sentence).collect::<Vec<_>>();
+    let all = [
+        ("Void slices, which count for nothing", list(&conduct.void)),
+        ("Flagged slices, which count under suspicion", list(&conduct.flagged)),
+        ("Searches for the goodput that found none", list(&conduct.unsettled)),
+    ];
+    all.into_iter().filter(|(_, remarks)| !remarks.is_empty()).collect()
+}
+
+/// Role, size of the program, start-up, memory. Twin and planted arm are monoliths too, and left out.
+fn footprint(run: &Run, summary: &Summary) -> Vec<[String; 6]> {
+    let ours = summary.footprint.iter().filter(|f| matches!(f.arm, Arm::Monolith | Arm::Split));
+    let mib = |x: f64| format!("{x:.1}\u{a0}MiB");
+    ours.map(|f| {
+        let bytes = run.build.binary_bytes.get(&f.role);
+        [
+            f.role.clone(),
+            words::milliseconds(f.ready_ms),
+            words::milliseconds(f.first_ok_ms),
+            mib(f.started_mib),
+            f.working_mib.map_or_else(|| "–".into(), mib),
+            bytes.map_or_else(|| "–".into(), |b| mib(*b as f64 / f64::from(1 << 20))),
+        ]
+    })
+    .collect()
+}
+
+fn parity(run: &Run) -> Vec<[String; 3]> {
+    let row = |(page, cost): (&crate::record::Page, &crate::record::PageCost)| {
+        [words::page(*page).into(), cost.statements.to_string(), cost.backend_calls.to_string()]
+    };
+    run.parity.per_page.iter().map(row).collect()
+}
+
+/// Under which circumstances all of it is true.
+fn facts(run: &Run) -> Vec<(&'static str, String)> {
+    let cores = |cores: &[u32]| {
+        let cores: Vec<String> = cores.iter().map(ToString::to_string).collect();
+        words::list(&cores)
+    };
+    let rows: Vec<String> =
+        run.dataset.iter().map(|(what, n)| format!("{} {what}", words::count(*n))).collect();
+    let machine = &run.machine;
+    let mut facts = vec![
+        ("Machine", format!("{}, {} cores, {} MiB", machine.cpu, machine.cores, words::count(machine.memory_mib))),
+        ("System", format!("{}, Linux {}", machine.os, machine.kernel)),
+        ("Load before", format!("{:.2}", machine.load_before)),
+        ("Layout", format!("servers on core {}, generator and database on core {}", cores(&run.layout.server_cores), cores(&run.layout.load_cores))),
+        ("Commit", run.build.commit.clone()),
+        ("Compiler", run.build.rustc.clone()),
+        ("Database", run.database.clone()),
+        ("Data", rows.join(", ")),
+        ("Measured for", format!("{:.0}\u{a0}s", run.seconds)),
+        ("Seed", run.seed.to_string()),
+        ("Run", run.id.clone()),
+    ];
+    let fallbacks = run.layout.fallbacks.iter();
+    facts.extend(fallbacks.map(|fallback| ("Fallback", fallback.clone())));
+    facts
+}

@@ -1,0 +1,102 @@
+//! The result table in the README: rendered from a committed run, never typed.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context;
+
+use super::{finding, svg};
+use crate::experiment;
+use crate::judge::summarise;
+use crate::judge::summary::{Measured, Metric, Summary};
+use crate::record::{Comparison, Run};
+use crate::words;
+
+const BEGIN: &str = "<!-- results:begin -->";
+const END: &str = "<!-- results:end -->";
+
+/// Which rows the table has; a row that wasn't measured is left out.
+const METRICS: [Metric; 5] =
+    [Metric::CpuServers, Metric::CpuTotal, Metric::P50, Metric::P99, Metric::Goodput];
+
+/// Markdown for between the README's markers: the finding, the table, where it comes from.
+///
+/// # Errors
+/// When the run can't be judged.
+pub fn readme_table(run: &Run) -> anyhow::Result<String> {
+    let summary = summarise(run)?;
+    let card = experiment::find(&run.experiment)?.card;
+    let mut text = String::new();
+    for verdict in summary.verdicts.iter().take(1) {
+        let outcome = words::capitalised(words::outcome(verdict.outcome));
+        let _ = writeln!(text, "**{outcome}:** {}.", verdict.question);
+    }
+    for sentence in finding::finding(run, &card, &summary) {
+        let _ = writeln!(text, "{}", sentence.text());
+    }
+    text.push_str("\n| | monolith | split | change, 95 % interval |\n|---|--:|--:|--:|\n");
+    text.push_str(&rows(&summary));
+    let _ = writeln!(
+        text,
+        "\nMeasured on {} ({} cores), {}, {} restarts, commit {}; `{}`.",
+        svg::escape(&run.machine.cpu).replace('|', "\\|"),
+        run.machine.cores,
+        run.database,
+        summary.contrasts.first().map_or(0, |c| c.all.restarts),
+        run.build.commit.chars().take(12).collect::<String>(),
+        run.command,
+    );
+    if let Some(sentence) = finding::controls(&summary) {
+        let _ = writeln!(text, "{}", sentence.text());
+    }
+    Ok(words::plain(text))
+}
+
+fn rows(summary: &Summary) -> String {
+    let mut text = String::new();
+    for page in summary.pages() {
+        for metric in METRICS {
+            let contrast = summary.contrast(Comparison::Boundary, page);
+            let Some(measured) = contrast.and_then(|c| c.all.metrics.get(&metric)) else { continue };
+            let name = format!("{}, {}", words::page(page), words::metric(metric));
+            // Writing to a String can't fail.
+            let _ = match measured {
+                Measured::Effect(effect) => {
+                    let [first, second] = effect.levels.map(|l| words::level(metric, l.value));
+                    let change = words::change_with_interval(effect.ratio);
+                    writeln!(text, "| {name} | {first} | {second} | {change} |")
+                }
+                Measured::MoreRequests(n) => {
+                    writeln!(text, "| {name} | | | needs {} more requests |", words::count(*n))
+                }
+                Measured::MoreRestarts(_) => writeln!(text, "| {name} | | | needs more restarts |"),
+            };
+        }
+    }
+    text
+}
+
+/// What stands between the markers of a README, if it has them.
+pub fn readme_block(readme: &str) -> Option<&str> {
+    let (_, rest) = readme.split_once(BEGIN)?;
+    let (block, _) = rest.split_once(END)?;
+    Some(block.trim_matches('\n'))
+}
+
+/// Puts the table of `run` between the markers of a README.
+///
+/// # Errors
+/// When the file can't be read or written, has no markers, or the run can't be judged.
+pub fn update_readme(path: &Path, run: &Run) -> anyhow::Result<()> {
+    let shown = path.display();
+    let readme = fs::read_to_string(path).with_context(|| shown.to_string())?;
+    let parts = readme.split_once(BEGIN).and_then(|(before, rest)| {
+        let (_, after) = rest.split_once(END)?;
+        Some((before, after))
+    });
+    let (before, after) = parts.with_context(|| format!("{shown}: no `{BEGIN}` … `{END}` in it"))?;
+    let table = readme_table(run)?;
+    let updated = format!("{before}{BEGIN}\n{}\n{END}{after}", table.trim_matches('\n'));
+    fs::write(path, updated).with_context(|| shown.to_string())
+}

@@ -1,0 +1,102 @@
+//! What `lab run` prints at the end: verdicts, one table, the controls. Plain text, 100 columns.
+
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle, presets};
+
+use super::finding;
+use crate::experiment;
+use crate::judge::summarise;
+use crate::judge::summary::{Conduct, Measured, Metric, Summary};
+use crate::record::{Comparison, Page, Run};
+use crate::words;
+
+/// No line is longer.
+const WIDTH: u16 = 100;
+
+/// The result of a run.
+///
+/// # Errors
+/// When the run can't be judged.
+pub fn terminal(run: &Run) -> anyhow::Result<String> {
+    let summary = summarise(run)?;
+    let card = experiment::find(&run.experiment)?.card;
+    let mut parts = vec![format!("{}  {}", card.id, card.title)];
+    let mut text = plain();
+    for sentence in finding::finding(run, &card, &summary) {
+        text.add_row([sentence.text()]);
+    }
+    parts.push(text.to_string());
+    parts.push(effects(&summary).to_string());
+    let mut verdicts = plain();
+    for verdict in &summary.verdicts {
+        let why = format!("{}.\n{}", verdict.question, verdict.because);
+        verdicts.add_row([words::outcome(verdict.outcome).to_uppercase(), why]);
+    }
+    parts.push(verdicts.to_string());
+    let mut controls = plain();
+    if !summary.certificate.certified {
+        controls.add_row(["NOT CERTIFIED: the controls of this run failed, so it gives no verdict."]);
+    }
+    if let Some(sentence) = finding::controls(&summary) {
+        controls.add_row([sentence.text()]);
+    }
+    controls.add_row([conduct(&summary.conduct)]);
+    parts.push(controls.to_string());
+    let lines = parts.iter().flat_map(|part| part.lines().chain([""]));
+    let lines: Vec<&str> = lines.map(str::trim_end).collect();
+    Ok(words::plain(lines.join("\n").trim_end()) + "\n")
+}
+
+fn plain() -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
+    table
+}
+
+fn effects(summary: &Summary) -> Table {
+    let mut table = Table::new();
+    table.load_style(TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─')));
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
+    table.set_header(["", "monolith", "split", "change [95 % interval]"]);
+    for page in summary.pages() {
+        for (name, cells) in page_rows(summary, page) {
+            let [first, second, change] = cells;
+            table.add_row([name, first, second, change]);
+        }
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+fn page_rows(summary: &Summary, page: Page) -> Vec<(String, [String; 3])> {
+    let Some(contrast) = summary.contrast(Comparison::Boundary, page) else { return Vec::new() };
+    let row = |(metric, measured): (&Metric, &Measured)| {
+        let missing = |what: String| [String::new(), String::new(), what];
+        let cells = match measured {
+            Measured::Effect(effect) => {
+                let [first, second] = effect.levels.map(|l| words::level(*metric, l.value));
+                [first, second, words::change_with_interval(effect.ratio)]
+            }
+            Measured::MoreRequests(n) => {
+                missing(format!("needs {} more requests per arm", words::count(*n)))
+            }
+            Measured::MoreRestarts(_) => missing("needs more restarts".into()),
+        };
+        (format!("{}, {}", words::page(page), words::metric(*metric)), cells)
+    };
+    contrast.all.metrics.iter().map(row).collect()
+}
+
+/// How the run went, in one sentence.
+pub(super) fn conduct(conduct: &Conduct) -> String {
+    let Conduct { slices, requests, errors, worst_lag_ms, void, flagged, .. } = conduct;
+    format!(
+        "{} requests in {slices} slices, {errors} wrong answers; {} slices void, {} flagged; the \
+         generator was at most {worst_lag_ms:.2} ms late (p99 of the worst slice).",
+        words::count(*requests),
+        void.len(),
+        flagged.len()
+    )
+}

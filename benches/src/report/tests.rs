@@ -1,0 +1,203 @@
+//! Does a report say what the run says, is it one file that needs nothing else, and does `verify`
+//! notice when somebody changed it?
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::experiment::Preset;
+use crate::record::Arm;
+use crate::store;
+use crate::synthetic::Truth;
+
+/// A folder as the instrument leaves it.
+fn folder(run: &Run) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join(store::RUN), serde_json::to_string(run).unwrap()).unwrap();
+    folder
+}
+
+fn html(run: &Run) -> String {
+    render(run).unwrap().html
+}
+
+#[test]
+fn a_report_verifies_until_a_number_is_changed() {
+    let run = Truth { preset: Preset::Smoke, ..Truth::default() }.run();
+    let folder = folder(&run);
+    let page = write(folder.path(), &run).unwrap();
+    assert_eq!(page, folder.path().join(HTML));
+    let said = verify(folder.path()).unwrap();
+    assert!(said.contains("identical"), "{said}");
+
+    let summary = folder.path().join(SUMMARY);
+    let honest = fs::read_to_string(&summary).unwrap();
+    let mut forged: serde_json::Value = serde_json::from_str(&honest).unwrap();
+    forged["contrasts"][0]["all"]["metrics"]["cpu-servers"]["effect"]["ratio"]["value"] = 0.9.into();
+    fs::write(&summary, forged.to_string()).unwrap();
+    let error = verify(folder.path()).unwrap_err().to_string();
+    let place = "contrasts[0].all.metrics.cpu-servers.effect.ratio.value is 0.9";
+    assert!(error.contains(place), "{error}");
+
+    fs::write(&summary, honest).unwrap();
+    fs::write(&page, fs::read_to_string(&page).unwrap().replacen("4.2", "4.1", 1)).unwrap();
+    let error = verify(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("report.html: line"), "{error}");
+}
+
+#[test]
+fn changed_raw_data_do_not_verify() {
+    let run = Truth { preset: Preset::Smoke, ..Truth::default() }.run();
+    let folder = folder(&run);
+    write(folder.path(), &run).unwrap();
+    let mut forged = run;
+    forged.slices.iter_mut().filter(|s| s.arm == Arm::Split).for_each(|slice| {
+        slice.cpu_ms.values_mut().for_each(|ms| *ms *= 0.99);
+    });
+    fs::write(folder.path().join(store::RUN), serde_json::to_string(&forged).unwrap()).unwrap();
+    assert!(verify(folder.path()).is_err());
+}
+
+#[test]
+fn a_report_needs_nothing_from_elsewhere() {
+    let html = html(&Truth { preset: Preset::Smoke, ..Truth::default() }.run());
+    for foreign in ["http://", "https://", "src=", "@import", "url(", "<link"] {
+        assert!(!html.contains(foreign), "{foreign}");
+    }
+}
+
+#[test]
+fn whatever_the_machine_is_called_it_stays_text() {
+    let mut run = Truth { preset: Preset::Smoke, ..Truth::default() }.run();
+    run.slices[0].void = Some("</script><script>alert(1)</script>".into());
+    run.machine.cpu = "<img onerror=alert(1)>".into();
+    let html = html(&run);
+    assert!(!html.contains("<script>alert") && !html.contains("<img"));
+    assert!(html.contains("&#60;img onerror") || html.contains("&lt;img onerror"));
+    // The page has one script element, and that holds data.
+    assert_eq!(html.matches("<script").count(), 1);
+    assert_eq!(html.matches("</script>").count(), 1);
+}
+
+#[test]
+fn the_embedded_numbers_are_the_summary() {
+    let run = Truth { preset: Preset::Smoke, ..Truth::default() }.run();
+    let html = html(&run);
+    let (_, rest) = html.split_once(r#"<script type="application/json" id="summary">"#).unwrap();
+    let (json, _) = rest.split_once("</script>").unwrap();
+    let embedded: judge::summary::Summary = serde_json::from_str(json).unwrap();
+    assert_eq!(embedded, judge::summarise(&run).unwrap());
+}
+
+#[test]
+fn a_run_that_is_not_certified_says_so_loudly() {
+    let run = Truth { twin: 1.08, ..Truth::default() }.run();
+    assert!(html(&run).contains("not certified"));
+    assert!(terminal(&run).unwrap().contains("NOT CERTIFIED"));
+    assert!(!html(&Truth::default().run()).contains("not certified"));
+}
+
+#[test]
+fn nothing_void_or_flagged_is_left_out() {
+    let mut run = Truth { preset: Preset::Smoke, ..Truth::default() }.run();
+    run.slices[1].void = Some("the connection broke".into());
+    run.slices[9].foreign_cpu = 0.3;
+    let html = html(&run);
+    assert!(html.contains("the connection broke"));
+    assert!(html.contains("others used 30 % of the CPU"));
+}
+
+#[test]
+fn the_terminal_table_keeps_its_width() {
+    let text = terminal(&Truth::default().run()).unwrap();
+    assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+    insta::assert_snapshot!("terminal", text);
+}
+
+#[test]
+fn the_readme_table_is_markdown() {
+    insta::assert_snapshot!("readme", readme_table(&Truth::default().run()).unwrap());
+}
+
+#[test]
+fn a_card_explains_itself() {
+    insta::assert_snapshot!("explain", explain(&crate::experiment::find("x1").unwrap().card));
+}
+
+/// A change here changes what other programs and older runs look like: raise `SCHEMA`.
+#[test]
+fn the_record_keeps_its_form() {
+    let mut run = Truth { preset: Preset::Smoke, postgres: true, ..Truth::default() }.run();
+    run.slices.truncate(1);
+    run.starts.truncate(1);
+    let slice = &mut run.slices[0];
+    for histogram in [&mut slice.latency, &mut slice.service, &mut slice.lag] {
+        histogram.0.truncate(2);
+    }
+    insta::assert_json_snapshot!("record", run);
+}
+
+#[test]
+fn a_readme_is_updated_between_its_markers_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let readme = folder.path().join("README.md");
+    let run = Truth { preset: Preset::Smoke, ..Truth::default() }.run();
+    fs::write(&readme, "before\n<!-- results:begin -->\nold\n<!-- results:end -->\nafter\n").unwrap();
+    update_readme(&readme, &run).unwrap();
+    let updated = fs::read_to_string(&readme).unwrap();
+    assert!(updated.starts_with("before\n") && updated.ends_with("\nafter\n"), "{updated}");
+    assert_eq!(readme_block(&updated).unwrap(), readme_table(&run).unwrap().trim_matches('\n'));
+    fs::write(&readme, "no markers").unwrap();
+    assert!(update_readme(&readme, &run).unwrap_err().to_string().contains("results:begin"));
+}
+
+/// The runs that are committed, oldest first.
+fn committed() -> Vec<PathBuf> {
+    let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/results");
+    let entries = fs::read_dir(results).into_iter().flatten().flatten().map(|e| e.path());
+    let mut runs: Vec<_> = entries.filter(|path| path.join(store::RUN).is_file()).collect();
+    runs.sort();
+    runs
+}
+
+#[test]
+fn committed_results_verify_and_the_readme_shows_the_latest() {
+    let runs = committed();
+    let Some(latest) = runs.last() else {
+        eprintln!("ignored: there are no committed results in docs/results yet");
+        return;
+    };
+    for run in &runs {
+        verify(run).unwrap();
+    }
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let readme = fs::read_to_string(readme).unwrap();
+    let table = readme_table(&store::read(latest).unwrap()).unwrap();
+    assert_eq!(
+        readme_block(&readme).unwrap(),
+        table.trim_matches('\n'),
+        "run `cargo lab report {} --readme README.md`",
+        latest.display()
+    );
+}
+
+/// `cargo test -p lab --lib -- --ignored to_look_at` writes reports of synthetic runs.
+#[test]
+#[ignore = "writes reports for looking at"]
+fn to_look_at() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/lab-synthetic");
+    let truths = [
+        ("plain", Truth::default()),
+        ("postgres", Truth { postgres: true, preset: Preset::Standard, ..Truth::default() }),
+        ("uncertified", Truth { twin: 1.06, busy: 0.05, ..Truth::default() }),
+        ("poor", Truth { rate: 300.0, split: [1.04, 1.6, 0.95], ..Truth::default() }),
+        ("smoke", Truth { preset: Preset::Smoke, ..Truth::default() }),
+    ];
+    for (name, truth) in truths {
+        let folder = root.join(name);
+        fs::create_dir_all(&folder).unwrap();
+        let run = truth.run();
+        fs::write(folder.join(store::RUN), serde_json::to_string(&run).unwrap()).unwrap();
+        eprintln!("{}", write(&folder, &run).unwrap().display());
+    }
+}

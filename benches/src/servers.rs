@@ -1,0 +1,112 @@
+//! The programs under test: built from this very source, in release mode, right before they are
+//! measured.
+
+use std::{
+    collections::BTreeMap,
+    env,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, bail};
+use serde::Deserialize;
+
+/// Package, binary and role of the one-process architecture.
+pub const MONOLITH: &str = "monolith";
+/// Package, binary and role of the pages of the split.
+pub const FRONTEND: &str = "split-frontend";
+/// Package, binary and role of the API of the split.
+pub const BACKEND: &str = "split-backend";
+
+/// The workspace, found where it was when the lab was built.
+pub fn workspace() -> anyhow::Result<PathBuf> {
+    let benches = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = benches.parent().filter(|root| root.join("Cargo.toml").is_file());
+    Ok(root.with_context(|| format!("the source is no longer at {}", benches.display()))?.to_owned())
+}
+
+/// Where the programs are.
+#[derive(Clone, Debug)]
+pub struct Binaries(BTreeMap<String, PathBuf>);
+
+impl Binaries {
+    /// The program of a role.
+    pub fn path(&self, role: &str) -> anyhow::Result<&Path> {
+        let path = self.0.get(role).with_context(|| format!("cargo built no program {role}"))?;
+        Ok(path)
+    }
+
+    /// Role → size of its program in bytes.
+    pub fn sizes(&self) -> anyhow::Result<BTreeMap<String, u64>> {
+        let size = |(role, path): (&String, &PathBuf)| Ok((role.clone(), path.metadata()?.len()));
+        self.0.iter().map(size).collect()
+    }
+}
+
+/// One line of cargo's report; lines of other kinds have other fields.
+#[derive(Debug, Deserialize)]
+struct Message {
+    executable: Option<PathBuf>,
+    target: Option<Target>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Target {
+    name: String,
+}
+
+/// Builds the three servers in one go, with cargo's own progress on stderr. Cargo carries the run's
+/// `mark`.
+///
+/// # Errors
+/// When the build fails; cargo has said why on stderr.
+pub fn build(mark: &(&str, String)) -> anyhow::Result<Binaries> {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut child = Command::new(&cargo)
+        .current_dir(workspace()?)
+        .args(["build", "--release", "--message-format=json-render-diagnostics"])
+        .env(mark.0, &mark.1)
+        .args([MONOLITH, FRONTEND, BACKEND].map(|package| format!("--package={package}")))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot run {}", Path::new(&cargo).display()))?;
+    let report = BufReader::new(child.stdout.take().context("cargo without the output it was given")?);
+    let mut binaries = BTreeMap::new();
+    for line in report.lines() {
+        binaries.extend(built(&line?));
+    }
+    if !child.wait()?.success() {
+        bail!("the servers could not be built; see above");
+    }
+    Ok(Binaries(binaries))
+}
+
+fn built(line: &str) -> Option<(String, PathBuf)> {
+    let message: Message = serde_json::from_str(line).ok()?;
+    Some((message.target?.name, message.executable?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_found_in_cargos_report_and_libraries_are_not() {
+        let program = r#"{"reason":"compiler-artifact","target":{"kind":["bin"],"name":"monolith"},
+            "executable":"/t/release/monolith","fresh":true}"#;
+        assert_eq!(
+            built(program),
+            Some(("monolith".to_owned(), PathBuf::from("/t/release/monolith")))
+        );
+        let library = r#"{"reason":"compiler-artifact","target":{"name":"api"},"executable":null}"#;
+        assert_eq!(built(library), None);
+        assert_eq!(built(r#"{"reason":"build-finished","success":true}"#), None);
+    }
+
+    #[test]
+    fn the_workspace_is_where_the_source_is() {
+        assert!(workspace().unwrap().join("benches/Cargo.toml").is_file());
+    }
+}

@@ -1,0 +1,198 @@
+//! Numbers and names as people read them, the same in the terminal, the report and the README.
+
+use crate::judge::summary::{Metric, Outcome};
+use crate::record::{Comparison, Page};
+use crate::stats::Estimate;
+
+/// Keeps a number and its unit on one line.
+const NBSP: char = '\u{a0}';
+
+/// A ratio as a change: 1.312 is `+31.2 %`.
+pub fn change(ratio: f64) -> String {
+    format!("{}{NBSP}%", signed((ratio - 1.0) * 100.0, 1))
+}
+
+/// A ratio as a change, with its interval: `+31.2 % [+30.1, +32.3]`.
+pub fn change_with_interval(ratio: Estimate) -> String {
+    let Estimate { value, low, high } = ratio.map(|x| (x - 1.0) * 100.0);
+    format!("{}{NBSP}%{NBSP}[{},{NBSP}{}]", signed(value, 1), signed(low, 1), signed(high, 1))
+}
+
+/// A difference with its interval and unit: `+0.13 ms [+0.12, +0.14]`.
+pub fn difference(metric: Metric, d: Estimate) -> String {
+    let digits = if metric == Metric::Goodput { 0 } else { decimals(d.value) };
+    format!(
+        "{}{NBSP}{}{NBSP}[{},{NBSP}{}]",
+        signed(d.value, digits),
+        unit(metric),
+        signed(d.low, digits),
+        signed(d.high, digits)
+    )
+}
+
+/// A level with its unit: `0.414 ms`, `2,140 /s`.
+pub fn level(metric: Metric, value: f64) -> String {
+    match metric {
+        Metric::Goodput => format!("{}{NBSP}/s", count(value.round() as u64)),
+        _ => milliseconds(value),
+    }
+}
+
+/// A level with its interval and unit: `0.414 ms [0.410, 0.418]`.
+pub fn level_with_interval(metric: Metric, level: Estimate) -> String {
+    let Estimate { value, low, high } = level;
+    if metric == Metric::Goodput {
+        let [value, low, high] = [value, low, high].map(|x| count(x.max(0.0).round() as u64));
+        return format!("{value}{NBSP}/s{NBSP}[{low},{NBSP}{high}]");
+    }
+    let digits = decimals(value);
+    format!("{value:.digits$}{NBSP}ms{NBSP}[{low:.digits$},{NBSP}{high:.digits$}]")
+}
+
+/// Milliseconds with three significant digits.
+pub fn milliseconds(value: f64) -> String {
+    format!("{value:.*}{NBSP}ms", decimals(value))
+}
+
+/// A whole number with its thousands set apart: `12,345`.
+pub fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut grouped = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// A number with its sign, never `-0.0`.
+fn signed(x: f64, digits: usize) -> String {
+    let text = format!("{:.digits$}", x.abs());
+    let sign = if text.chars().all(|c| c == '0' || c == '.') {
+        "±"
+    } else if x < 0.0 {
+        "−"
+    } else {
+        "+"
+    };
+    format!("{sign}{text}")
+}
+
+/// Decimals that leave three significant digits, at most three of them.
+fn decimals(x: f64) -> usize {
+    match x.abs() {
+        x if x >= 100.0 => 0,
+        x if x >= 10.0 => 1,
+        x if x >= 1.0 => 2,
+        _ => 3,
+    }
+}
+
+/// Unit of a metric's level.
+pub fn unit(metric: Metric) -> &'static str {
+    match metric {
+        Metric::Goodput => "/s",
+        _ => "ms",
+    }
+}
+
+/// What a metric is called.
+pub fn metric(metric: Metric) -> &'static str {
+    match metric {
+        Metric::CpuServers => "CPU per page",
+        Metric::CpuDatabase => "CPU per page, PostgreSQL alone",
+        Metric::CpuTotal => "CPU per page, servers and PostgreSQL",
+        Metric::P50 => "latency p50",
+        Metric::P99 => "latency p99",
+        Metric::Goodput => "goodput",
+    }
+}
+
+/// What a page is called.
+pub fn page(page: Page) -> &'static str {
+    match page {
+        Page::Home => "home page",
+        Page::Article => "article page",
+    }
+}
+
+/// What a question is called.
+pub fn comparison(comparison: Comparison) -> &'static str {
+    match comparison {
+        Comparison::Boundary => "split against monolith",
+        Comparison::Null => "monolith against its twin",
+        Comparison::Planted => "monolith with planted CPU",
+    }
+}
+
+/// `a`, `a and b`, `a, b and c`.
+pub fn list<S: AsRef<str>>(items: &[S]) -> String {
+    match items {
+        [] => String::new(),
+        [only] => only.as_ref().into(),
+        [most @ .., last] => {
+            let most: Vec<&str> = most.iter().map(AsRef::as_ref).collect();
+            format!("{} and {}", most.join(", "), last.as_ref())
+        }
+    }
+}
+
+/// Fragments as sentences: `a b` and `c d` become `A b. C d.`.
+pub fn sentences(fragments: impl Iterator<Item = String>) -> String {
+    fragments.map(|text| capitalised(&text) + ".").collect::<Vec<_>>().join(" ")
+}
+
+/// With a capital letter at the beginning.
+pub fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(chars).collect()
+}
+
+/// The same text where lines may break anywhere: outside the HTML page.
+pub fn plain(text: impl AsRef<str>) -> String {
+    text.as_ref().replace(NBSP, " ")
+}
+
+/// What an outcome is called.
+pub fn outcome(outcome: Option<Outcome>) -> &'static str {
+    match outcome {
+        Some(Outcome::Supported) => "supported",
+        Some(Outcome::Refuted) => "refuted",
+        Some(Outcome::Depends) => "depends",
+        Some(Outcome::Inconclusive) => "inconclusive",
+        Some(Outcome::Proxied) => "proxied",
+        None => "no verdict",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        let ratio = Estimate { value: 1.312, low: 1.301, high: 1.3231 };
+        assert_eq!(plain(change_with_interval(ratio)), "+31.2 % [+30.1, +32.3]");
+        assert_eq!(plain(change(0.9)), "−10.0 %");
+        assert_eq!(plain(change(0.999_999)), "±0.0 %");
+        assert_eq!(plain(milliseconds(0.4142)), "0.414 ms");
+        assert_eq!(plain(milliseconds(25.04)), "25.0 ms");
+        assert_eq!(plain(level(Metric::Goodput, 2139.6)), "2,140 /s");
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(count(999), "999");
+        let level = Estimate { value: 0.52, low: 0.511, high: 0.5294 };
+        let level = level_with_interval(Metric::CpuServers, level);
+        assert_eq!(plain(level), "0.520 ms [0.511, 0.529]");
+    }
+
+    #[test]
+    fn lists_read_well() {
+        assert_eq!(list(&["a", "b", "c"]), "a, b and c");
+        assert_eq!(list(&["a"]), "a");
+        assert_eq!(list::<&str>(&[]), "");
+        assert_eq!(sentences(["a b".to_owned(), "c".to_owned()].into_iter()), "A b. C.");
+    }
+}

@@ -1,0 +1,138 @@
+//! What a handler may ask of a request. Every extractor turns whatever is wrong with its part into
+//! an error of the contract; axum's own would answer in plain text.
+
+use std::{convert::Infallible, time::Duration};
+
+use axum::extract::rejection::FailedToBufferBody;
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, Path, Query, Request, rejection::BytesRejection},
+    http::{HeaderMap, header::CONTENT_TYPE, request::Parts},
+};
+use conduit::{
+    Caller, Error, ListArticles, Problems, RequestId, Unauthorized,
+    wire::{self, ListQuery},
+};
+use serde::de::DeserializeOwned;
+
+use crate::failure::Failure;
+
+/// How long an answer may take for a client that states no budget.
+const DEFAULT_BUDGET: Duration = Duration::from_secs(2);
+
+/// On whose behalf the request is made. Never fails: whether a token is needed, and whether it is
+/// good, is decided behind the port.
+pub(crate) struct Who(pub(crate) Caller);
+
+impl<S: Sync> FromRequestParts<S> for Who {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(caller(&parts.headers)))
+    }
+}
+
+/// The same for a route that is of no use to strangers. Asked for first, it answers a request
+/// without a token before anything else in it is looked at, as the contract wants.
+pub(crate) struct SignedIn(pub(crate) Caller);
+
+impl<S: Sync> FromRequestParts<S> for SignedIn {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
+        let caller = caller(&parts.headers);
+        if caller.token.is_none() {
+            return Err(Failure(Error::Unauthorized(Unauthorized::Missing)));
+        }
+        Ok(Self(caller))
+    }
+}
+
+fn caller(headers: &HeaderMap) -> Caller {
+    let budget = wire::to_budget(headers).unwrap_or(DEFAULT_BUDGET);
+    Caller::new(wire::to_token(headers), request_id(headers), budget)
+}
+
+/// The server numbers every request before it comes here. Only a test that calls the router without
+/// a server around it finds none.
+fn request_id(headers: &HeaderMap) -> RequestId {
+    wire::to_request_id(headers).or_else(|| RequestId::parse("none")).expect("`none` is harmless")
+}
+
+/// The slug or username in the path, decoded.
+pub(crate) struct Name(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Name {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(name)) => Ok(Self(name)),
+            Err(_) => Err(invalid("path", "must be UTF-8")),
+        }
+    }
+}
+
+/// The list that the query string asks for.
+pub(crate) struct List(pub(crate) ListArticles);
+
+impl<S: Send + Sync> FromRequestParts<S> for List {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        match Query::<ListQuery>::from_request_parts(parts, state).await {
+            Ok(Query(query)) => Ok(Self(query.try_into()?)),
+            Err(_) => Err(invalid("query", "must name each parameter once")),
+        }
+    }
+}
+
+/// The body, read as JSON. Handlers without it ignore whatever body a client sends.
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+        if !is_json(request.headers()) {
+            return Err(invalid("content-type", "must be application/json"));
+        }
+        let bytes = Bytes::from_request(request, state).await.map_err(unreadable)?;
+        parse(&bytes).map(Self)
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = value.and_then(|value| value.split(';').next());
+    media_type.is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case("application/json"))
+}
+
+fn unreadable(rejection: BytesRejection) -> Failure {
+    let message = match rejection {
+        BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
+            "is too long"
+        }
+        _ => "could not be read",
+    };
+    invalid("body", message)
+}
+
+/// Names the field that has the wrong type, but never repeats what was sent: it may be a password.
+fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, Failure> {
+    let mut reader = serde_json::Deserializer::from_slice(json);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let field = error.path().iter().next_back().map(ToString::to_string);
+        match (error.inner().is_data(), field) {
+            (false, _) => invalid("body", "must be valid JSON"),
+            (true, None) => invalid("body", "must have the documented form"),
+            (true, Some(field)) => invalid(&field, "has the wrong type"),
+        }
+    })?;
+    reader.end().map_err(|_| invalid("body", "must be valid JSON"))?;
+    Ok(value)
+}
+
+fn invalid(field: &str, message: &str) -> Failure {
+    Failure(Error::Invalid(Problems::one(field, message)))
+}

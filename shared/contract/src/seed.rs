@@ -1,0 +1,144 @@
+//! A [`Dataset`] on its way into a database.
+
+use std::ops::Range;
+
+use anyhow::Result;
+use in_process::{
+    Db,
+    bulk::{ArticleRow, CommentRow, FavoriteRow, FollowRow, Loader, TagRow, UserRow},
+};
+
+use crate::dataset::{Dataset, PASSWORD_HASH};
+
+/// How many accounts or articles go into one transaction. It bounds the memory: a thousand articles
+/// are a few megabytes.
+const BATCH: u64 = 1_000;
+
+/// Loads a dataset into an empty, migrated database. `progress` is told how many rows are loaded,
+/// and how many there will be.
+///
+/// # Errors
+/// What the database reports.
+pub async fn load(db: &Db, dataset: &Dataset, mut progress: impl FnMut(u64, u64)) -> Result<()> {
+    let all = dataset.rows();
+    let mut done = 0;
+    let mut loaded = |rows: usize| {
+        done += rows as u64;
+        progress(done, all);
+    };
+    let size = dataset.size();
+    let mut loader = Loader::new(db);
+    loaded(0);
+
+    let tags = tags(dataset);
+    loader.tags(&tags).await?;
+    loaded(tags.len());
+
+    for batch in batches(size.users) {
+        let users = users(dataset, batch);
+        loader.users(&users).await?;
+        loaded(users.len());
+    }
+    // Now that there are all whom one could follow:
+    for batch in batches(size.users) {
+        let follows = follows(dataset, batch);
+        loader.follows(&follows).await?;
+        loaded(follows.len());
+    }
+    for batch in batches(size.articles) {
+        let articles = articles(dataset, &tags, batch.clone());
+        loader.articles(&articles).await?;
+        loaded(articles.iter().map(|article| 1 + article.tag_list.len()).sum());
+
+        let favorites = favorites(dataset, batch.clone());
+        loader.favorites(&favorites).await?;
+        loaded(favorites.len());
+
+        let comments = comments(dataset, batch);
+        loader.comments(&comments).await?;
+        loaded(comments.len());
+    }
+    Ok(loader.finish().await?)
+}
+
+fn batches(rows: u64) -> impl Iterator<Item = Range<u64>> {
+    let starts = (0..rows).step_by(usize::try_from(BATCH).unwrap_or(usize::MAX));
+    starts.map(move |start| start..rows.min(start + BATCH))
+}
+
+/// The number in the database of the row with this index.
+fn id(index: u64) -> i64 {
+    i64::try_from(index).map_or(i64::MAX, |index| index.saturating_add(1))
+}
+
+fn tags(dataset: &Dataset) -> Vec<TagRow> {
+    let indices = 0..dataset.size().tags;
+    indices.map(|index| TagRow { id: id(index), name: dataset.tag(index) }).collect()
+}
+
+fn users(dataset: &Dataset, batch: Range<u64>) -> Vec<UserRow> {
+    let row = |index| {
+        let user = dataset.user(index);
+        UserRow {
+            id: user.id,
+            username: user.username,
+            email: user.email,
+            password_hash: PASSWORD_HASH.to_owned(),
+            bio: user.bio,
+            image: user.image,
+            created_at: user.created_at,
+        }
+    };
+    batch.map(row).collect()
+}
+
+fn follows(dataset: &Dataset, batch: Range<u64>) -> Vec<FollowRow> {
+    let of = |index| {
+        let row = move |other| FollowRow { follower_id: id(index), followed_id: id(other) };
+        dataset.follows(index).into_iter().map(row)
+    };
+    batch.flat_map(of).collect()
+}
+
+fn articles(dataset: &Dataset, tags: &[TagRow], batch: Range<u64>) -> Vec<ArticleRow> {
+    let row = |index| {
+        let article = dataset.article(index);
+        let name = |tag| usize::try_from(tag).ok().and_then(|tag| tags.get(tag));
+        let own_tags = dataset.article_tags(index).into_iter().filter_map(name);
+        let mut tag_list: Vec<String> = own_tags.map(|tag| tag.name.clone()).collect();
+        tag_list.sort();
+        ArticleRow {
+            id: article.id,
+            slug: article.slug,
+            title: article.title,
+            description: article.description,
+            body: article.body,
+            author_id: id(article.author),
+            tag_list,
+            created_at: article.created_at,
+            updated_at: article.updated_at,
+        }
+    };
+    batch.map(row).collect()
+}
+
+fn favorites(dataset: &Dataset, batch: Range<u64>) -> Vec<FavoriteRow> {
+    let of = |index| {
+        let row = move |fan| FavoriteRow { account_id: id(fan), article_id: id(index) };
+        dataset.favorites(index).into_iter().map(row)
+    };
+    batch.flat_map(of).collect()
+}
+
+fn comments(dataset: &Dataset, batch: Range<u64>) -> Vec<CommentRow> {
+    let of = |index| {
+        dataset.comments(index).into_iter().map(|comment| CommentRow {
+            id: comment.id,
+            article_id: id(comment.article),
+            author_id: id(comment.author),
+            body: comment.body,
+            created_at: comment.created_at,
+        })
+    };
+    batch.flat_map(of).collect()
+}

@@ -1,0 +1,232 @@
+//! The repository's own `docker-compose.yml`, run for real: what the README promises of it, and what
+//! happens when something in it is broken.
+//!
+//! It is one test of several steps, because a composition takes its time to start. It needs a
+//! container engine, and curl; see `compose/engine.rs` for how it finds the one and for the two
+//! variables that decide what is built.
+
+#[path = "compose/engine.rs"]
+mod engine;
+
+use std::time::{Duration, Instant};
+
+use contract::dataset::PASSWORD;
+use engine::{Composition, Engine, eventually};
+use serde_json::Value;
+
+/// From built images to everything healthy, with new databases to create and to fill.
+const START: Duration = Duration::from_secs(20);
+
+/// From the database's return to the first answers.
+const RECOVERY: Duration = Duration::from_secs(5);
+
+/// How long the database is away.
+const OUTAGE: Duration = Duration::from_secs(20);
+
+/// What an image may have, bytes.
+const IMAGE: u64 = 120_000_000;
+
+/// How often a failing server is started again: `restart` in the compose file.
+const RESTARTS: u64 = 3;
+
+const SERVERS: [&str; 3] = ["monolith", "split-frontend", "split-backend"];
+
+/// A page or a part of the API that can't be answered without the database.
+const NEEDS_DATABASE: [(&str, &str); 3] =
+    [("monolith", "/"), ("split-frontend", "/"), ("split-backend", "/api/tags")];
+
+#[test]
+fn the_composition_keeps_its_promises() {
+    let engine = match Engine::find() {
+        Ok(engine) => engine,
+        Err(missing) => {
+            let required = std::env::var("CONDUIT_REQUIRE_ALL").is_ok_and(|value| value == "1");
+            assert!(!(required && Engine::is_promised()), "the container engine: {missing}");
+            println!("ignored: needs a container engine ({missing})");
+            return;
+        }
+    };
+    let mut composition = Composition::new(engine);
+    composition.build();
+
+    let took = composition.up();
+    println!("up after {took:.1?}");
+    assert!(took <= START, "up only after {took:.1?}");
+
+    both_sites_serve_the_seeded_pages(&composition);
+    images_are_small_and_servers_are_confined(&composition);
+    the_frontend_reaches_the_api_and_nothing_else(&composition);
+    data_outlives_the_containers(&composition);
+    the_servers_survive_an_outage_of_the_database(&composition);
+    a_bad_setting_is_said_once_and_not_for_ever(&composition);
+    what_does_not_fit_is_not_started(&composition);
+}
+
+fn both_sites_serve_the_seeded_pages(composition: &Composition) {
+    let address = |service| composition.address(service);
+    let (status, api) = composition.ask(&address("split-backend"), "/api/articles?limit=1", &[]);
+    assert_eq!(status, 200);
+    let api: Value = serde_json::from_str(&api).expect("JSON");
+    assert_eq!(api["articlesCount"], 1_000);
+    let slug = api["articles"][0]["slug"].as_str().expect("an article");
+
+    for path in ["/", &format!("/article/{slug}")] {
+        let [one, other] = ["monolith", "split-frontend"].map(|service| {
+            let (status, page) = composition.ask(&address(service), path, &[]);
+            assert_eq!(status, 200, "{service} {path}");
+            page
+        });
+        assert!(one.contains(slug), "{path} shows the newest article");
+        assert_eq!(one, other, "{path} is the same on both sites");
+    }
+}
+
+fn images_are_small_and_servers_are_confined(composition: &Composition) {
+    for server in SERVERS {
+        let size = composition.image_size(server);
+        println!("{server}: image of {} MB", size / 1_000_000);
+        assert!(size <= IMAGE, "{server}: {size} bytes");
+
+        assert_eq!(composition.exec(server, &["id", "--user"]).1.trim(), "10001");
+        let container = composition.container(server);
+        assert_eq!(container.at("/HostConfig/ReadonlyRootfs"), true, "{server}");
+        for file in ["/new", "/tmp/new", "/usr/local/bin/new"] {
+            assert!(!composition.exec(server, &["touch", file]).0, "{server}: {file}");
+        }
+    }
+}
+
+fn the_frontend_reaches_the_api_and_nothing_else(composition: &Composition) {
+    let postgres = composition.container("postgres");
+    let networks = postgres.at("/NetworkSettings/Networks").as_object().expect("networks");
+    let database = networks.values().next().expect("a network")["IPAddress"].clone();
+    let database = database.as_str().expect("an address");
+
+    // The image has no client for anything, but its shell can open a connection.
+    let reaches = |service: &str, host: &str, port: u16| {
+        let open = format!("exec 3<>/dev/tcp/{host}/{port}");
+        composition.exec(service, &["timeout", "3", "bash", "-c", &open]).0
+    };
+    assert!(reaches("split-frontend", "api", 3000), "the probe works in the frontend");
+    assert!(reaches("split-backend", database, 5432), "the probe finds the database");
+    assert!(!reaches("split-frontend", database, 5432), "by its address");
+    assert!(!reaches("split-frontend", "postgres", 5432), "by its name");
+
+    let frontend = composition.container("split-frontend");
+    assert_eq!(frontend.at("/Mounts").as_array().map(Vec::len), Some(0));
+    let (_, environment) = composition.exec("split-frontend", &["cat", "/proc/1/environ"]);
+    assert!(environment.contains("BACKEND_URL="), "{environment}");
+    let files = "cat /run/secrets/conduit/* /run/secrets/postgres/* 2>/dev/null || true";
+    let secrets: String = ["split-backend", "monolith", "postgres"]
+        .map(|service| composition.exec(service, &["sh", "-c", files]).1)
+        .concat();
+    let secrets: Vec<_> = secrets.lines().collect();
+    assert!(secrets.len() >= 5, "four files of the servers, and the database's own");
+    for secret in secrets {
+        assert!(!environment.contains(secret), "a secret in the frontend's environment");
+    }
+    for word in ["postgres", "DATABASE", "PASSWORD", "SECRET"] {
+        assert!(!environment.contains(word), "{word} in the frontend's environment");
+    }
+}
+
+/// Also proves that the secrets stay: a token of yesterday is good today.
+fn data_outlives_the_containers(composition: &Composition) {
+    let servers = ["monolith", "split-backend"];
+    let new_user = format!(
+        r#"{{"user":{{"username":"harbour","email":"harbour@example.com","password":"{PASSWORD}"}}}}"#
+    );
+    let json = ["--header", "content-type: application/json", "--data", &new_user];
+    let tokens = servers.map(|server| {
+        let (status, body) = composition.ask(&composition.address(server), "/api/users", &json);
+        assert_eq!(status, 201, "{server}: {body}");
+        let body: Value = serde_json::from_str(&body).expect("JSON");
+        format!("authorization: Token {}", body["user"]["token"].as_str().expect("a token"))
+    });
+
+    composition.compose(&[], &["down"]);
+    let took = composition.up();
+    println!("up again after {took:.1?}");
+
+    for (server, token) in servers.into_iter().zip(tokens) {
+        let address = composition.address(server);
+        let (status, body) = composition.ask(&address, "/api/user", &["--header", &token]);
+        assert_eq!(status, 200, "{server}: {body}");
+        assert!(body.contains("harbour@example.com"), "{body}");
+    }
+}
+
+fn the_servers_survive_an_outage_of_the_database(composition: &Composition) {
+    let addresses = NEEDS_DATABASE.map(|(server, path)| (composition.address(server), path));
+    let statuses = || addresses.each_ref().map(|(at, path)| composition.ask(at, path, &[]).0);
+    assert_eq!(statuses(), [200; 3]);
+
+    composition.compose(&[], &["stop", "postgres"]);
+    let stopped = Instant::now();
+    while stopped.elapsed() < OUTAGE {
+        assert_eq!(statuses(), [503; 3], "{:.1?} after the database stopped", stopped.elapsed());
+    }
+
+    composition.compose(&[], &["start", "postgres"]);
+    let started = Instant::now();
+    eventually("every server answers again", || statuses() == [200; 3]);
+    let took = started.elapsed();
+    println!("recovered after {took:.1?}");
+    assert!(took <= RECOVERY, "recovered only after {took:.1?}");
+    for server in SERVERS {
+        assert_eq!(composition.container(server).restarts(), 0, "{server} stayed up");
+    }
+}
+
+fn a_bad_setting_is_said_once_and_not_for_ever(composition: &Composition) {
+    let as_superuser = |sql: &str| {
+        composition.compose(&[], &["exec", "-T", "postgres", "psql", "-U", "postgres", "-c", sql]);
+    };
+    gives_up_with(composition, "--database-url-file", || {
+        as_superuser("alter role monolith password 'another'");
+    });
+    gives_up_with(composition, "--database-url-file", || {
+        as_superuser("alter role monolith connection limit 0");
+    });
+    gives_up_with(composition, "--token-secret-file", || {
+        let remove = ["-c", "rm /secrets/monolith/token-secret"];
+        composition.compose(&[], &[&["run", "--rm", "--no-TTY", "secrets"][..], &remove].concat());
+    });
+}
+
+/// Breaks something: the monolith says what is wrong, in one line at each of a few starts, and then
+/// stays down. Another `up` finds whatever was broken made whole.
+fn gives_up_with(composition: &Composition, setting: &str, breaks: impl FnOnce()) {
+    composition.compose(&[], &["stop", "monolith"]);
+    breaks();
+    let before = composition.logs("monolith").len();
+    composition.try_compose(&[], &["start", "monolith"]);
+    eventually("the monolith gives up", || {
+        let monolith = composition.container("monolith");
+        monolith.has_ended() && monolith.restarts() == RESTARTS
+    });
+    let said = composition.logs("monolith").split_off(before);
+    let lines: Vec<_> = said.lines().collect();
+    assert_eq!(lines.len() as u64, RESTARTS + 1, "one line a start: {said}");
+    for line in lines {
+        assert!(line.starts_with("error: ") && line.contains(setting), "{line}");
+    }
+    composition.up();
+}
+
+fn what_does_not_fit_is_not_started(composition: &Composition) {
+    let up = ["up", "--detach", "--no-build", "--wait"];
+    let taken = composition.address("split-frontend");
+    let port = taken.rsplit(':').next().expect("a port");
+    let output = composition.try_compose(&[("MONOLITH_PORT", port)], &up);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("already allocated"), "{said}");
+    assert_eq!(composition.container("monolith").restarts(), 0, "it never ran");
+
+    let output = composition.try_compose(&[("POSTGRES_MAX_CONNECTIONS", "20")], &up);
+    assert!(!output.status.success());
+    let said = composition.logs("databases");
+    let last = said.lines().last().expect("a line");
+    assert!(last.starts_with("error: POSTGRES_MAX_CONNECTIONS has to be at least "), "{said}");
+    assert_eq!(composition.container("databases").restarts(), 0);
+}

@@ -1,0 +1,234 @@
+//! A container engine, and one composition on it that is gone when the test is.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+
+/// How long a condition in a container may take to come about.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Docker as it is installed, or one that `COMPOSE_KIT` brings along.
+pub(crate) struct Engine {
+    /// Runs its arguments as a command that talks to the kit's engine.
+    wrapper: Option<PathBuf>,
+}
+
+impl Engine {
+    /// The engine that can be reached.
+    ///
+    /// # Errors
+    /// What is missing, in words.
+    pub(crate) fn find() -> Result<Self, String> {
+        let wrapper = std::env::var_os("COMPOSE_KIT").map(|kit| Path::new(&kit).join("engine"));
+        let engine = Self { wrapper };
+        match engine.docker(&["info"]).output() {
+            Ok(output) if output.status.success() => Ok(engine),
+            Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+            Err(error) => Err(format!("docker: {error}")),
+        }
+    }
+
+    /// Whether somebody promised that there is one.
+    pub(crate) fn is_promised() -> bool {
+        std::env::var_os("COMPOSE_KIT").is_some()
+    }
+
+    /// A Docker command.
+    pub(crate) fn docker(&self, args: &[&str]) -> Command {
+        let mut command = match &self.wrapper {
+            None => Command::new("docker"),
+            Some(wrapper) => {
+                let mut command = Command::new(wrapper);
+                command.arg("docker");
+                command
+            }
+        };
+        command.args(args).stdin(Stdio::null());
+        command
+    }
+
+    /// A command that sees the ports that containers publish. The kit's engine has a network of its
+    /// own, and publishes them there.
+    fn beside(&self, program: &str) -> Command {
+        match &self.wrapper {
+            None => Command::new(program),
+            Some(wrapper) => {
+                let mut command = Command::new(wrapper);
+                command.args(["in", program]);
+                command
+            }
+        }
+    }
+}
+
+/// A container as the engine describes it.
+pub(crate) struct Container(Value);
+
+impl Container {
+    /// The value at a JSON pointer.
+    pub(crate) fn at(&self, pointer: &str) -> &Value {
+        self.0.pointer(pointer).unwrap_or(&Value::Null)
+    }
+
+    /// How often it was started again.
+    pub(crate) fn restarts(&self) -> u64 {
+        self.at("/RestartCount").as_u64().unwrap_or(0)
+    }
+
+    /// Whether it has ended for good.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.at("/State/Status") == "exited"
+    }
+}
+
+/// The repository's compose file as a project of its own, on free ports.
+pub(crate) struct Composition {
+    engine: Engine,
+    root: PathBuf,
+    name: String,
+    binaries: Option<PathBuf>,
+}
+
+impl Composition {
+    /// A composition that does not run yet.
+    pub(crate) fn new(engine: Engine) -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let root = root.canonicalize().expect("the repository");
+        let name = format!("conduit-test-{}", std::process::id());
+        Self { engine, root, name, binaries: None }
+    }
+
+    /// Builds the images: as the Dockerfile says, or with ready binaries from the directory that
+    /// `COMPOSE_BINARIES` names (relative to the repository) in place of its compile stage.
+    pub(crate) fn build(&mut self) {
+        if let Some(binaries) = std::env::var_os("COMPOSE_BINARIES") {
+            self.binaries = Some(self.replace_compile_stage(&self.root.join(binaries)));
+        }
+        self.compose(&[], &["build", "--quiet"]);
+    }
+
+    /// Writes an override file in which a directory stands in for the stage named `build`.
+    fn replace_compile_stage(&self, binaries: &Path) -> PathBuf {
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compose");
+        let out = directory.join("out");
+        fs::create_dir_all(&out).expect("a directory for binaries");
+        for name in ["monolith", "split-frontend", "split-backend", "lab"] {
+            fs::copy(binaries.join(name), out.join(name)).expect(name);
+        }
+        let config = self.compose(&[], &["config", "--format", "json"]);
+        let config: Value = serde_json::from_str(&config).expect("JSON");
+        let services = config["services"].as_object().expect("services");
+        let replaced = json!({ "build": { "additional_contexts": { "build": directory } } });
+        let built = services.iter().filter(|(_, service)| service.get("build").is_some());
+        let services: Value = built.map(|(name, _)| (name.clone(), replaced.clone())).collect();
+        let file = directory.join("override.json");
+        fs::write(&file, json!({ "services": services }).to_string()).expect("the override file");
+        file
+    }
+
+    fn command(&self, env: &[(&str, &str)], args: &[&str]) -> Command {
+        let mut command = self.engine.docker(&["compose", "--progress", "quiet"]);
+        command.current_dir(&self.root).args(["--project-name", &self.name]);
+        command.args(["--file", "docker-compose.yml"]);
+        if let Some(file) = &self.binaries {
+            command.arg("--file").arg(file);
+        }
+        // What `.env` sets would lose against the environment of whoever runs the tests.
+        command.env("COMPOSE_PROFILES", "monolith,split").env_remove("PUBLISH_ADDRESS");
+        for port in ["MONOLITH_PORT", "SPLIT_FRONTEND_PORT", "SPLIT_BACKEND_PORT"] {
+            command.env(port, "0");
+        }
+        command.envs(env.iter().copied()).args(args);
+        command
+    }
+
+    /// Runs `docker compose` and gives what it printed; it has to succeed.
+    pub(crate) fn compose(&self, env: &[(&str, &str)], args: &[&str]) -> String {
+        let output = self.try_compose(env, args);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "docker compose {args:?}: {said}");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    }
+
+    /// Runs `docker compose`, whatever comes of it.
+    pub(crate) fn try_compose(&self, env: &[(&str, &str)], args: &[&str]) -> Output {
+        self.command(env, args).output().expect("docker compose")
+    }
+
+    /// Starts everything and waits until all of it is healthy; gives the time that it took.
+    pub(crate) fn up(&self) -> Duration {
+        let start = Instant::now();
+        self.compose(&[], &["up", "--detach", "--no-build", "--wait"]);
+        start.elapsed()
+    }
+
+    /// Runs a command in a service's container, and says whether it succeeded and what it printed.
+    pub(crate) fn exec(&self, service: &str, command: &[&str]) -> (bool, String) {
+        let output = self.try_compose(&[], &[&["exec", "--no-TTY", service], command].concat());
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// What the engine knows of a service's container.
+    pub(crate) fn container(&self, service: &str) -> Container {
+        let id = self.compose(&[], &["ps", "--all", "--quiet", service]);
+        let inspected = self.engine.docker(&["inspect", id.trim()]).output().expect("docker");
+        let all: Value = serde_json::from_slice(&inspected.stdout).expect("JSON");
+        Container(all[0].clone())
+    }
+
+    /// The size of a service's image, bytes.
+    pub(crate) fn image_size(&self, service: &str) -> u64 {
+        let container = self.container(service);
+        let image = container.at("/Image").as_str().expect("an image");
+        let inspected = self.engine.docker(&["image", "inspect", image]).output().expect("docker");
+        let all: Value = serde_json::from_slice(&inspected.stdout).expect("JSON");
+        all[0]["Size"].as_u64().expect("a size")
+    }
+
+    /// Everything that a service printed.
+    pub(crate) fn logs(&self, service: &str) -> String {
+        self.compose(&[], &["logs", "--no-log-prefix", "--no-color", service])
+    }
+
+    /// Where a service's port is published, as `host:port`.
+    pub(crate) fn address(&self, service: &str) -> String {
+        self.compose(&[], &["port", service, "3000"]).trim().to_owned()
+    }
+
+    /// Asks a published port; `more` are further arguments for curl. Gives status (0: no answer) and
+    /// body.
+    pub(crate) fn ask(&self, address: &str, path: &str, more: &[&str]) -> (u16, String) {
+        let mut curl = self.engine.beside("curl");
+        curl.args(["--silent", "--max-time", "10", "--write-out", "\n%{http_code}"]).args(more);
+        let output = curl.arg(format!("http://{address}{path}")).output().expect("curl");
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        let (body, status) = text.rsplit_once('\n').expect("a status");
+        (status.parse().expect("a number"), body.to_owned())
+    }
+}
+
+impl Drop for Composition {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let logs = self.try_compose(&[], &["logs", "--no-color", "--tail", "20"]);
+            eprintln!("{}", String::from_utf8_lossy(&logs.stdout));
+        }
+        self.try_compose(&[], &["down", "--volumes", "--timeout", "5"]);
+    }
+}
+
+/// Waits until a condition holds in some container.
+///
+/// # Panics
+/// When it still does not after half a minute.
+pub(crate) fn eventually(condition: &str, holds: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < LIMIT, "still not the case: {condition}");
+    }
+}

@@ -1,0 +1,148 @@
+//! Both architectures in one process, over copies of one database: the same requests, the same
+//! bytes.
+//!
+//! The lab repeats this over sockets before every measurement. Here it runs with every `cargo test`.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on has to stop")]
+
+mod served;
+
+use std::{collections::BTreeSet, time::Duration};
+
+use axum::{
+    Router,
+    body::{self, Body},
+};
+use bytes::Bytes;
+use conduit::wire::API;
+use contract::{
+    databases::{self, TestDatabase},
+    dataset::{Dataset, Size},
+    parity::{Answer, Arm, Target, Visitors, Who, corpus, difference, normalised},
+};
+use http::{HeaderValue, Method, StatusCode};
+use pages::Settings;
+use served::{Served, remote};
+use tower::ServiceExt;
+
+/// The servers of one architecture, as routers.
+struct Architecture {
+    pages: Router,
+    api: Router,
+    /// The backend that the pages call, if they are not in the same server.
+    _backend: Option<Served>,
+}
+
+/// Enough also when every core is busy with other tests: a page that comes too late is another page.
+fn settings() -> Settings {
+    Settings { budget: Duration::from_secs(20), ..Settings::default() }
+}
+
+async fn monolith(database: &TestDatabase) -> Architecture {
+    let here = database.connect().await;
+    let server =
+        Router::new().nest(API, api::router(here.clone())).merge(pages::router(here, settings()));
+    Architecture { pages: server.clone(), api: server, _backend: None }
+}
+
+async fn split(database: &TestDatabase) -> Architecture {
+    let here = database.connect().await;
+    let api = Router::new().nest(API, api::router(here.clone()));
+    let backend = Served::api(here).await;
+    let pages = pages::router(remote(backend.address), settings());
+    Architecture { pages, api, _backend: Some(backend) }
+}
+
+impl Arm for Architecture {
+    fn authority(&self, _: Target) -> String {
+        "conduit.example".to_owned()
+    }
+
+    async fn send(&self, target: Target, request: http::Request<Bytes>) -> anyhow::Result<Answer> {
+        let server = match target {
+            Target::Page => &self.pages,
+            Target::Api => &self.api,
+        };
+        let mut request = request.map(Body::from);
+        // Plenty of time, for the API as well.
+        request.headers_mut().insert(conduit::wire::BUDGET_MS, HeaderValue::from(20_000));
+        let response = server.clone().oneshot(request).await?;
+        let (parts, body) = response.into_parts();
+        let body = body::to_bytes(body, usize::MAX).await?;
+        Ok(Answer { status: parts.status, headers: parts.headers, body })
+    }
+}
+
+fn dataset() -> Dataset {
+    Dataset::new(Size { users: 30, articles: 130, ..Size::default() }, 11)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_requests_get_the_same_bytes() {
+    let requests = corpus(&dataset());
+    let ones = databases::with(&dataset()).await;
+    let others = databases::with(&dataset()).await;
+    for (one, other) in ones.iter().zip(&others) {
+        assert_eq!(one.engine, other.engine);
+        let monolith = Visitors::sign_in(monolith(one).await, &dataset(), &requests).await.unwrap();
+        let split = Visitors::sign_in(split(other).await, &dataset(), &requests).await.unwrap();
+        let mut statuses = BTreeSet::new();
+        for request in &requests {
+            let left = normalised(monolith.ask(request).await.unwrap());
+            let right = normalised(split.ask(request).await.unwrap());
+            if let Some(difference) = difference(&left, &right) {
+                panic!("on {}, {request}\n{difference}", one.engine);
+            }
+            assert!(!left.status.is_server_error(), "{request}: {}", left.status);
+            statuses.insert(left.status.as_u16());
+        }
+        println!("{} requests alike on {}: {statuses:?}", requests.len(), one.engine);
+        for status in [200, 201, 303, 401, 403, 404, 405, 409, 422] {
+            assert!(statuses.contains(&status), "no request of the corpus is answered {status}");
+        }
+    }
+}
+
+/// The gate would also pass if every page were the same error page. So: what is on them?
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_show_what_they_are_about_and_to_whom() {
+    let requests = corpus(&dataset());
+    for database in databases::with(&dataset()).await {
+        let split = Visitors::sign_in(split(&database).await, &dataset(), &requests).await.unwrap();
+        let me = dataset().user(0).username;
+        for request in requests.iter().filter(|r| r.target == Target::Page) {
+            if request.method != Method::GET {
+                continue;
+            }
+            let answer = split.ask(request).await.unwrap();
+            let text = str::from_utf8(&answer.body).unwrap();
+            if answer.status == StatusCode::OK && request.who == Who::User(0) {
+                assert!(text.contains(&me), "{request} is not signed in");
+            }
+            let slug = request.path.strip_prefix("/article/");
+            if let (StatusCode::OK, Some(slug)) = (answer.status, slug) {
+                assert!(text.contains("article-content"), "{request} for {slug}");
+                assert!(!text.contains("<script>alert"), "{request} runs a stranger's script");
+            }
+        }
+    }
+}
+
+/// Other data, other pages: the gate is not blind.
+#[tokio::test(flavor = "multi_thread")]
+async fn other_data_is_noticed() {
+    let request = corpus(&dataset()).into_iter().find(|request| request.path == "/").unwrap();
+    let arm = |port| Architecture {
+        pages: pages::router(port, settings()),
+        api: Router::new(),
+        _backend: None,
+    };
+    let seeds = [11, 12].map(|seed| Dataset::new(dataset().size(), seed));
+    let mut answers = Vec::new();
+    for seed in seeds {
+        let port = contract::in_memory::InMemory::new(&seed);
+        let visitors = Visitors::sign_in(arm(port), &seed, &[]).await.unwrap();
+        answers.push(normalised(visitors.ask(&request).await.unwrap()));
+    }
+    assert!(difference(&answers[0], &answers[1]).unwrap().contains("body, line"));
+}

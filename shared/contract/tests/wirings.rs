@@ -1,0 +1,55 @@
+//! The suite, over every way in which port, front door and database can be put together.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on has to stop")]
+
+mod served;
+
+use contract::{
+    databases,
+    dataset::{Dataset, Size},
+    in_memory::InMemory,
+    suite,
+};
+use served::{Served, remote};
+
+fn dataset() -> Dataset {
+    Dataset::new(Size { users: 25, articles: 120, ..Size::default() }, 7)
+}
+
+#[tokio::test]
+async fn in_memory() {
+    suite::run(&InMemory::new(&dataset()), &dataset()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_memory_behind_an_api() {
+    let backend = Served::api(InMemory::new(&dataset())).await;
+    suite::run(&remote(backend.address), &dataset()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_process() {
+    for database in databases::with(&dataset()).await {
+        println!("in process, on {}", database.engine);
+        suite::run(&database.connect().await, &dataset()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_process_behind_an_api() {
+    for database in databases::with(&dataset()).await {
+        println!("over one hop, on {}", database.engine);
+        let backend = Served::api(database.connect().await).await;
+        suite::run(&remote(backend.address), &dataset()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_process_behind_two_apis() {
+    for database in databases::with(&dataset()).await {
+        println!("over two hops, on {}", database.engine);
+        let far = Served::api(database.connect().await).await;
+        let near = Served::api(remote(far.address)).await;
+        suite::run(&remote(near.address), &dataset()).await;
+    }
+}

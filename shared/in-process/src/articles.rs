@@ -1,0 +1,180 @@
+//! Articles, one or many. What a filter adds to the SQL stands in `filters`.
+
+use chrono::{DateTime, Utc};
+use conduit::{
+    Article, ArticlePage, ArticleSummary, Caller, Error, ListArticles, Resource, Result,
+};
+use sqlx::{FromRow, QueryBuilder, types::Json};
+
+use crate::{
+    InProcess,
+    db::on_read,
+    db_error,
+    filters::{Selection, push_matches},
+    profiles::{ProfileRow, push_profile},
+    validation,
+};
+
+/// An article without its text: the columns that [`push_summary!`] adds to a query.
+#[derive(FromRow)]
+struct SummaryRow {
+    slug: String,
+    title: String,
+    description: String,
+    tag_list: Json<Vec<String>>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    favorites_count: i64,
+    favorited: bool,
+    #[sqlx(flatten)]
+    author: ProfileRow,
+}
+
+/// An article with its text.
+#[derive(FromRow)]
+struct ArticleRow {
+    #[sqlx(flatten)]
+    summary: SummaryRow,
+    body: String,
+}
+
+/// Adds the columns of a [`SummaryRow`] to a query in which `a` is the article and `u` its author.
+macro_rules! push_summary {
+    ($query:expr, $viewer:expr) => {
+        $query
+            .push(
+                "a.slug, a.title, a.description, a.tag_list, a.created_at, a.updated_at,
+                a.favorites_count, exists (
+                    select 1 from favorite where article_id = a.id and account_id = ",
+            )
+            .push_bind($viewer)
+            .push(") as favorited, ");
+        push_profile!($query, $viewer);
+    };
+}
+
+impl From<SummaryRow> for ArticleSummary {
+    fn from(row: SummaryRow) -> Self {
+        Self {
+            slug: row.slug,
+            title: row.title,
+            description: row.description,
+            tag_list: row.tag_list.0,
+            created_at: row.created_at.into(),
+            updated_at: row.updated_at.into(),
+            favorited: row.favorited,
+            favorites_count: row.favorites_count.unsigned_abs(),
+            author: row.author.into(),
+        }
+    }
+}
+
+impl From<ArticleRow> for Article {
+    fn from(row: ArticleRow) -> Self {
+        let ArticleSummary {
+            slug,
+            title,
+            description,
+            tag_list,
+            created_at,
+            updated_at,
+            favorited,
+            favorites_count,
+            author,
+        } = row.summary.into();
+        Self {
+            slug,
+            title,
+            description,
+            body: row.body,
+            tag_list,
+            created_at,
+            updated_at,
+            favorited,
+            favorites_count,
+            author,
+        }
+    }
+}
+
+pub(crate) async fn get(app: &InProcess, caller: &Caller, slug: &str) -> Result<Article> {
+    let viewer = app.tokens.viewer(caller)?;
+    let not_found = || Error::NotFound(Resource::Article);
+    if !validation::can_exist(slug) {
+        return Err(not_found());
+    }
+    let found: Option<ArticleRow> = on_read!(&app.db, db => {
+        let mut query = QueryBuilder::new("select a.body, ");
+        push_summary!(query, viewer);
+        query.push(" from article a join account u on u.id = a.author_id where a.slug = ");
+        query.push_bind(slug);
+        query.build_query_as().fetch_optional(db).await
+    })
+    .map_err(db_error::reading)?;
+    found.map(Article::from).ok_or_else(not_found)
+}
+
+pub(crate) async fn list(
+    app: &InProcess,
+    caller: &Caller,
+    list: &ListArticles,
+) -> Result<ArticlePage> {
+    let viewer = app.tokens.viewer(caller)?;
+    let Some(selection) = Selection::of(list) else {
+        return Ok(ArticlePage { articles: Vec::new(), articles_count: 0 });
+    };
+    let rows = window(app, viewer, &selection, list).await.map_err(db_error::reading)?;
+    let total = total(app, &selection).await.map_err(db_error::reading)?;
+    Ok(ArticlePage {
+        articles: rows.into_iter().map(ArticleSummary::from).collect(),
+        articles_count: total.unwrap_or(0).unsigned_abs(),
+    })
+}
+
+/// The articles of one page. The inner query finds their numbers in an index alone, also those that
+/// are passed over; only the few that are left over are then looked up whole.
+async fn window(
+    app: &InProcess,
+    viewer: Option<i64>,
+    selection: &Selection<'_>,
+    list: &ListArticles,
+) -> sqlx::Result<Vec<SummaryRow>> {
+    on_read!(&app.db, db => {
+        let mut query = QueryBuilder::new("select ");
+        push_summary!(query, viewer);
+        query.push(format_args!(" from (select {} as id", selection.id()));
+        push_matches!(query, selection);
+        // The limit is written out, and the offset left out where it is zero: for a number that it
+        // does not know PostgreSQL assumes a tenth of the table, and plans for that.
+        query.push(selection.newest_first()).push(format_args!(" limit {}", list.limit));
+        if list.offset > 0 {
+            query.push(" offset ").push_bind(i64::from(list.offset));
+        }
+        query.push(
+            ") page join article a on a.id = page.id join account u on u.id = a.author_id
+            order by a.created_at desc, a.id desc",
+        );
+        query.build_query_as().fetch_all(db).await
+    })
+}
+
+/// How many articles match. `None` means that the tag or the account that was asked for does not
+/// exist.
+async fn total(app: &InProcess, selection: &Selection<'_>) -> sqlx::Result<Option<i64>> {
+    on_read!(&app.db, db => {
+        let mut query = QueryBuilder::new("");
+        match selection.kept_total() {
+            Some((kept, name)) => {
+                query.push(kept);
+                if let Some(name) = name {
+                    query.push_bind(name);
+                }
+            }
+            None => {
+                query.push("select count(*)");
+                push_matches!(query, selection);
+            }
+        }
+        query.build_query_scalar().fetch_optional(db).await
+    })
+}

@@ -1,0 +1,324 @@
+//! Loading many rows quickly, into a database that nobody else writes to.
+//!
+//! Each call of a [`Loader`] is one transaction, and leaves the kept counts right. The caller
+//! decides how much goes into one, and so how much memory it takes. When all is loaded,
+//! [`Loader::finish`] prepares the database for use.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use sqlx::{AssertSqlSafe, Executor, QueryBuilder, types::Json};
+
+use crate::db::{Db, Tx, in_tx};
+
+/// What loading fails with: the database's own error.
+pub type Result<T> = sqlx::Result<T>;
+
+/// An account.
+#[derive(Clone, Debug)]
+pub struct UserRow {
+    /// Its number.
+    pub id: i64,
+    /// The public name.
+    pub username: String,
+    /// The address to sign in with.
+    pub email: String,
+    /// The hash of the password, in PHC format.
+    pub password_hash: String,
+    /// A few words; `None` when there are none.
+    pub bio: Option<String>,
+    /// Address of a picture; `None` when there is none.
+    pub image: Option<String>,
+    /// When it was opened.
+    pub created_at: DateTime<Utc>,
+}
+
+/// A tag.
+#[derive(Clone, Debug)]
+pub struct TagRow {
+    /// Its number.
+    pub id: i64,
+    /// What it is called.
+    pub name: String,
+}
+
+/// An article.
+#[derive(Clone, Debug)]
+pub struct ArticleRow {
+    /// Its number. Of two articles with the same time the one with the larger number is the newer.
+    pub id: i64,
+    /// Its name in addresses.
+    pub slug: String,
+    /// The headline.
+    pub title: String,
+    /// One line under the headline.
+    pub description: String,
+    /// The text.
+    pub body: String,
+    /// The account that wrote it.
+    pub author_id: i64,
+    /// The names of its tags, each loaded before, in alphabetical order.
+    pub tag_list: Vec<String>,
+    /// When it was published.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// An account's favourite.
+#[derive(Clone, Copy, Debug)]
+pub struct FavoriteRow {
+    /// Whose.
+    pub account_id: i64,
+    /// Which article.
+    pub article_id: i64,
+}
+
+/// One account that follows another.
+#[derive(Clone, Copy, Debug)]
+pub struct FollowRow {
+    /// Who follows
+    pub follower_id: i64,
+    /// whom.
+    pub followed_id: i64,
+}
+
+/// A comment.
+#[derive(Clone, Debug)]
+pub struct CommentRow {
+    /// Its number.
+    pub id: i64,
+    /// The article that it is about.
+    pub article_id: i64,
+    /// The account that wrote it.
+    pub author_id: i64,
+    /// The text.
+    pub body: String,
+    /// When it was written.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Loads rows into one database.
+pub struct Loader<'db> {
+    db: &'db Db,
+    tags: HashMap<String, i64>,
+}
+
+/// How many rows go into one statement. More saves little, and SQLite takes at most 32,766 values.
+const ROWS: usize = 500;
+
+/// Inserts `rows`, some hundred with each statement. A macro, for the reason that `db` gives.
+macro_rules! insert {
+    ($tx:expr, $into:expr, $rows:expr, |$values:ident, $row:ident| $push:expr) => {
+        for rows in $rows.chunks(ROWS) {
+            in_tx!($tx, connection => {
+                let mut query = QueryBuilder::new(concat!("insert into ", $into, " "));
+                query.push_values(rows, |mut $values, $row| { $push; });
+                // Not kept in the connection's cache: the text is long, and the last one differs.
+                query.build().persistent(false).execute(connection).await?;
+            });
+        }
+    };
+}
+
+impl<'db> Loader<'db> {
+    /// A loader for an empty, migrated database.
+    pub fn new(db: &'db Db) -> Self {
+        Self { db, tags: HashMap::new() }
+    }
+
+    /// Loads accounts.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn users(&mut self, rows: &[UserRow]) -> Result<()> {
+        let mut tx = self.db.begin().await?;
+        insert!(
+            &mut tx,
+            "account (id, username, email, password_hash, bio, image, created_at, updated_at)",
+            rows,
+            |values, row| values
+                .push_bind(row.id)
+                .push_bind(&row.username)
+                .push_bind(&row.email)
+                .push_bind(&row.password_hash)
+                .push_bind(&row.bio)
+                .push_bind(&row.image)
+                .push_bind(row.created_at)
+                .push_bind(row.created_at)
+        );
+        tx.commit().await
+    }
+
+    /// Loads tags. They have to be there before the articles that have them.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn tags(&mut self, rows: &[TagRow]) -> Result<()> {
+        let mut tx = self.db.begin().await?;
+        insert!(&mut tx, "tag (id, name)", rows, |values, row| values
+            .push_bind(row.id)
+            .push_bind(&row.name));
+        tx.commit().await?;
+        self.tags.extend(rows.iter().map(|row| (row.name.clone(), row.id)));
+        Ok(())
+    }
+
+    /// Loads articles with their tags.
+    ///
+    /// # Errors
+    /// The database's, and `InvalidArgument` for a tag that was not loaded.
+    pub async fn articles(&mut self, rows: &[ArticleRow]) -> Result<()> {
+        let links = self.links(rows)?;
+        let mut tx = self.db.begin().await?;
+        insert!(
+            &mut tx,
+            "article (id, slug, author_id, created_at, updated_at, title, description, tag_list, \
+             body)",
+            rows,
+            |values, row| values
+                .push_bind(row.id)
+                .push_bind(&row.slug)
+                .push_bind(row.author_id)
+                .push_bind(row.created_at)
+                .push_bind(row.updated_at)
+                .push_bind(&row.title)
+                .push_bind(&row.description)
+                .push_bind(Json(&row.tag_list))
+                .push_bind(&row.body)
+        );
+        insert!(
+            &mut tx,
+            "article_tag (article_id, tag_id, article_created_at)",
+            &links,
+            |values, link| values.push_bind(link.0).push_bind(link.1).push_bind(link.2)
+        );
+        let authors = rows.iter().map(|row| row.author_id);
+        add(&mut tx, "account", "article_count", authors).await?;
+        add(&mut tx, "tag", "article_count", links.iter().map(|link| link.1)).await?;
+        let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+        let counter = "update counter set value = value + $1 where name = 'article'";
+        in_tx!(&mut tx, db => sqlx::query(counter).bind(count).execute(db).await.map(drop))?;
+        tx.commit().await
+    }
+
+    /// The rows of `article_tag` for articles.
+    fn links(&self, rows: &[ArticleRow]) -> Result<Vec<(i64, i64, DateTime<Utc>)>> {
+        let mut links = Vec::new();
+        for row in rows {
+            for name in &row.tag_list {
+                let Some(tag) = self.tags.get(name) else {
+                    let problem = format!("the tag {name:?} was not loaded before its articles");
+                    return Err(sqlx::Error::InvalidArgument(problem));
+                };
+                links.push((row.id, *tag, row.created_at));
+            }
+        }
+        Ok(links)
+    }
+
+    /// Loads favourites of articles that are loaded.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn favorites(&mut self, rows: &[FavoriteRow]) -> Result<()> {
+        let mut tx = self.db.begin().await?;
+        for rows in rows.chunks(ROWS) {
+            in_tx!(&mut tx, connection => {
+                // The article's time is taken from where it stands, so it can't be a wrong one.
+                let mut query = QueryBuilder::new(
+                    "insert into favorite (article_id, account_id, article_created_at)
+                    select a.id, v.column2, a.created_at from (",
+                );
+                query.push_values(rows, |mut values, row| {
+                    values.push_bind(row.article_id).push_bind(row.account_id);
+                });
+                query.push(") v join article a on a.id = v.column1");
+                query.build().persistent(false).execute(connection).await?;
+            });
+        }
+        add(&mut tx, "article", "favorites_count", rows.iter().map(|row| row.article_id)).await?;
+        add(&mut tx, "account", "favorite_count", rows.iter().map(|row| row.account_id)).await?;
+        tx.commit().await
+    }
+
+    /// Loads who follows whom.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn follows(&mut self, rows: &[FollowRow]) -> Result<()> {
+        let mut tx = self.db.begin().await?;
+        insert!(&mut tx, "follow (follower_id, followed_id)", rows, |values, row| values
+            .push_bind(row.follower_id)
+            .push_bind(row.followed_id));
+        tx.commit().await
+    }
+
+    /// Loads comments.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn comments(&mut self, rows: &[CommentRow]) -> Result<()> {
+        let mut tx = self.db.begin().await?;
+        insert!(
+            &mut tx,
+            "comment (id, article_id, author_id, created_at, updated_at, body)",
+            rows,
+            |values, row| values
+                .push_bind(row.id)
+                .push_bind(row.article_id)
+                .push_bind(row.author_id)
+                .push_bind(row.created_at)
+                .push_bind(row.created_at)
+                .push_bind(&row.body)
+        );
+        tx.commit().await
+    }
+
+    /// Prepares the loaded database for use: new rows get numbers after the loaded ones, and the
+    /// database learns how its data is distributed, which it would otherwise do in the background,
+    /// while somebody measures.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn finish(self) -> Result<()> {
+        match self.db {
+            Db::Sqlite { write, .. } => {
+                // Also moves all that was written into the database file itself, so that a copy of
+                // that one file is a copy of the database.
+                write.execute("pragma wal_checkpoint(truncate)").await?;
+            }
+            Db::Postgres(pool) => {
+                for table in ["account", "article", "tag", "comment"] {
+                    let next = format!("select coalesce(max(id), 0) + 1 from {table}");
+                    let sequence = format!("pg_get_serial_sequence('{table}', 'id')");
+                    let set = format!("select setval({sequence}, ({next}), false)");
+                    pool.execute(AssertSqlSafe(set)).await?;
+                }
+                pool.execute("vacuum analyze").await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Adds to a kept count: one for each time that a row's number occurs in `ids`.
+async fn add(tx: &mut Tx, table: &str, column: &str, ids: impl Iterator<Item = i64>) -> Result<()> {
+    let mut more: HashMap<i64, i64> = HashMap::new();
+    for id in ids {
+        *more.entry(id).or_default() += 1;
+    }
+    let more: Vec<_> = more.into_iter().collect();
+    for more in more.chunks(ROWS) {
+        in_tx!(&mut *tx, connection => {
+            let count = format!("update {table} set {column} = {column} + v.column2 from (");
+            let mut query = QueryBuilder::new(count);
+            query.push_values(more, |mut values, (id, count)| {
+                values.push_bind(*id).push_bind(*count);
+            });
+            query.push(format_args!(") v where {table}.id = v.column1"));
+            query.build().persistent(false).execute(connection).await?;
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,138 @@
+//! One database or the other, and one text of SQL for both.
+//!
+//! A query is written once, and a macro puts it into a `match` with one arm for each database. So
+//! the compiler checks the same expression against both drivers, with all their types, and nothing
+//! is decided by name while the program runs. A generic function could do the same in theory; in
+//! practice it needs a page of trait bounds, because Rust does not derive from "a database" that
+//! one can bind a number to it.
+
+use std::time::Duration;
+
+use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+
+/// The name of the counter of SQL statements, among the server's metrics.
+pub const SQL_STATEMENTS: &str = "conduit_sql_statements_total";
+
+/// An open database. Cheap to clone: the clones share their connections.
+#[derive(Clone, Debug)]
+pub enum Db {
+    /// A file. SQLite lets one writer in at a time, so there is one connection that writes, and
+    /// whoever wants to write queues for it here; the others can only read, and never wait.
+    Sqlite {
+        /// The connections that only read.
+        read: SqlitePool,
+        /// The one connection that writes.
+        write: SqlitePool,
+    },
+    /// A server.
+    Postgres(PgPool),
+}
+
+/// A transaction on either database. It is rolled back when it is dropped without a commit.
+pub(crate) enum Tx {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl Db {
+    /// The word by which people know the database.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => "sqlite",
+            Self::Postgres(_) => "postgres",
+        }
+    }
+
+    /// Begins a transaction that writes. On SQLite it is IMMEDIATE: one that began as a reader and
+    /// then wants to write could find that somebody else wrote in between, and would have to fail.
+    pub(crate) async fn begin(&self) -> sqlx::Result<Tx> {
+        match self {
+            Self::Sqlite { write, .. } => {
+                Ok(Tx::Sqlite(write.begin_with("begin immediate").await?))
+            }
+            Self::Postgres(pool) => Ok(Tx::Postgres(pool.begin().await?)),
+        }
+    }
+
+    /// Whether the database answers within `patience`. Not counted as a statement: who watches a
+    /// server must not disturb what is measured on it.
+    pub(crate) async fn answers(&self, patience: Duration) -> bool {
+        const PING: &str = "select 1";
+        let ping = async {
+            match self {
+                Self::Sqlite { read, .. } => sqlx::query(PING).execute(read).await.is_ok(),
+                Self::Postgres(pool) => sqlx::query(PING).execute(pool).await.is_ok(),
+            }
+        };
+        tokio::time::timeout(patience, ping).await.unwrap_or(false)
+    }
+
+    /// Closes all connections, after the statements that run on them.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite { read, write } => {
+                // The last connection that closes also empties the write-ahead log into the
+                // database file, and only one that may write can do that.
+                read.close().await;
+                write.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+impl Tx {
+    pub(crate) async fn commit(self) -> sqlx::Result<()> {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await,
+            Self::Postgres(tx) => tx.commit().await,
+        }
+    }
+}
+
+/// Counts one statement that a use case sends.
+pub(crate) fn count_statement() {
+    metrics::counter!(SQL_STATEMENTS).increment(1);
+}
+
+/// Runs a statement that only reads: `on_read!(db, connection => …)`, where the expression takes
+/// `connection` as sqlx's executor and may `await`.
+macro_rules! on_read {
+    ($db:expr, $connection:ident => $statement:expr) => {{
+        $crate::db::count_statement();
+        match $db {
+            $crate::db::Db::Sqlite { read: $connection, .. } => $statement,
+            $crate::db::Db::Postgres($connection) => $statement,
+        }
+    }};
+}
+
+/// Runs one statement that writes, in a transaction of its own. Use as [`on_read!`].
+macro_rules! on_write {
+    ($db:expr, $connection:ident => $statement:expr) => {{
+        $crate::db::count_statement();
+        match $db {
+            $crate::db::Db::Sqlite { write: $connection, .. } => $statement,
+            $crate::db::Db::Postgres($connection) => $statement,
+        }
+    }};
+}
+
+/// Runs one statement within a [`Tx`]. Use as [`on_read!`].
+macro_rules! in_tx {
+    ($tx:expr, $connection:ident => $statement:expr) => {{
+        $crate::db::count_statement();
+        match $tx {
+            $crate::db::Tx::Sqlite(tx) => {
+                let $connection = &mut **tx;
+                $statement
+            }
+            $crate::db::Tx::Postgres(tx) => {
+                let $connection = &mut **tx;
+                $statement
+            }
+        }
+    }};
+}
+
+pub(crate) use {in_tx, on_read, on_write};

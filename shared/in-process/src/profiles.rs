@@ -1,0 +1,54 @@
+//! Accounts as others see them.
+
+use conduit::{Caller, Error, Profile, Resource, Result};
+use sqlx::{FromRow, QueryBuilder};
+
+use crate::{InProcess, db::on_read, db_error, validation};
+
+/// The columns that [`push_profile!`] adds to a query.
+#[derive(FromRow)]
+pub(crate) struct ProfileRow {
+    username: String,
+    bio: Option<String>,
+    image: Option<String>,
+    following: bool,
+}
+
+impl From<ProfileRow> for Profile {
+    fn from(row: ProfileRow) -> Self {
+        let ProfileRow { username, bio, image, following } = row;
+        Self { username, bio, image, following }
+    }
+}
+
+/// Adds the columns of a profile to a query in which `u` is the account. Nobody follows for a
+/// visitor without an account: comparing with the null that stands for them finds no row.
+macro_rules! push_profile {
+    ($query:expr, $viewer:expr) => {
+        $query
+            .push(
+                "u.username, u.bio, u.image, exists (
+                    select 1 from follow where followed_id = u.id and follower_id = ",
+            )
+            .push_bind($viewer)
+            .push(") as following")
+    };
+}
+
+pub(crate) use push_profile;
+
+pub(crate) async fn get(app: &InProcess, caller: &Caller, username: &str) -> Result<Profile> {
+    let viewer = app.tokens.viewer(caller)?;
+    let not_found = || Error::NotFound(Resource::Profile);
+    if !validation::can_exist(username) {
+        return Err(not_found());
+    }
+    let found: Option<ProfileRow> = on_read!(&app.db, db => {
+        let mut query = QueryBuilder::new("select ");
+        push_profile!(query, viewer);
+        query.push(" from account u where u.username = ").push_bind(username);
+        query.build_query_as().fetch_optional(db).await
+    })
+    .map_err(db_error::reading)?;
+    found.map(Profile::from).ok_or_else(not_found)
+}

@@ -1,0 +1,53 @@
+//! Making and dropping whole databases on a PostgreSQL server, for the lab and for tests. No server
+//! does this: it takes what it is given.
+
+use std::str::FromStr;
+
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, postgres::PgConnectOptions,
+};
+
+use crate::DatabaseUrl;
+
+/// Creates the database `name` on the server that `server` points to, and returns its address.
+/// With a `template` it begins as a copy of that database, which nobody may be connected to.
+///
+/// # Errors
+/// When the server can't be reached, or refuses.
+///
+/// # Panics
+/// When a name is not of lower-case letters, digits and `_`.
+pub async fn create_database(
+    server: &DatabaseUrl,
+    name: &str,
+    template: Option<&str>,
+) -> sqlx::Result<DatabaseUrl> {
+    let template = template.map_or(String::new(), |t| format!(" template {}", checked(t)));
+    execute(server, format!("create database {}{template}", checked(name))).await?;
+    let url = PgConnectOptions::from_str(server.expose())?.database(name).to_url_lossy();
+    Ok(DatabaseUrl::from(url.to_string()))
+}
+
+/// Drops the database `name`, if it exists, and disconnects whoever uses it.
+///
+/// # Errors
+/// When the server can't be reached, or refuses.
+///
+/// # Panics
+/// When the name is not of lower-case letters, digits and `_`.
+pub async fn drop_database(server: &DatabaseUrl, name: &str) -> sqlx::Result<()> {
+    execute(server, format!("drop database if exists {} with (force)", checked(name))).await
+}
+
+/// A name can't be bound as a value can, so it is only taken where there is nothing to quote.
+fn checked(name: &str) -> &str {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    assert!(name.bytes().all(plain) && !name.is_empty(), "not a plain database name: {name:?}");
+    name
+}
+
+async fn execute(server: &DatabaseUrl, statement: String) -> sqlx::Result<()> {
+    let mut connection = PgConnection::connect(server.expose()).await?;
+    connection.execute(AssertSqlSafe(statement)).await?;
+    connection.close().await
+}

@@ -1,0 +1,14 @@
+//! What the use cases mean, on SQLite and on PostgreSQL. One program, so that all of it shares one
+//! PostgreSQL server.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where it meets what it did not expect")]
+
+mod accounts;
+mod articles;
+mod fixture;
+mod limits;
+mod lists;
+mod loading;
+mod schema;
+mod start;
+mod statements;

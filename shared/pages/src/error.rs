@@ -1,0 +1,156 @@
+//! What a visitor sees when there is no page to show: the layout, a sentence, and a way on.
+
+use std::convert::Infallible;
+
+use askama::Template;
+use axum::{
+    extract::State,
+    http::{HeaderValue, StatusCode, header},
+    response::Response,
+};
+use conduit::{Caller, Conduit, Error, RequestId, Resource};
+
+use crate::{
+    App, filters,
+    layout::{Layout, Viewer, html},
+    visit::{Page, Visit},
+};
+
+/// When it makes sense to try again after the app could not be reached.
+pub(crate) const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
+
+/// Why there is no page.
+#[derive(Clone, Debug)]
+pub(crate) enum PageError {
+    /// The port could not do what the page needs.
+    Port(Error),
+    /// The route exists, but not for this method.
+    MethodNotAllowed,
+    /// The form was sent by another site, see [`crate::origin`].
+    ForeignOrigin,
+}
+
+impl From<Error> for PageError {
+    fn from(error: Error) -> Self {
+        Self::Port(error)
+    }
+}
+
+/// `error.html`
+#[derive(Template)]
+#[template(path = "error.html")]
+pub(crate) struct ErrorPage {
+    layout: Layout,
+    heading: &'static str,
+    explanation: &'static str,
+    /// Whether the same address may well work in a moment.
+    try_again: bool,
+    /// What the visitor can tell us, so that we find the line in the log.
+    request_id: Option<String>,
+}
+
+impl ErrorPage {
+    /// The answer to a visitor whose page failed. This is where an internal error is logged.
+    pub(crate) fn answer(layout: Layout, error: &PageError, request_id: &RequestId) -> Response {
+        let (status, heading, explanation) = describe(error);
+        let internal = status == StatusCode::INTERNAL_SERVER_ERROR;
+        if let PageError::Port(Error::Internal(detail)) = error {
+            tracing::error!(%request_id, detail, "a page failed");
+        }
+        let unavailable = status == StatusCode::SERVICE_UNAVAILABLE;
+        let request_id = internal.then(|| request_id.to_string());
+        let page = Self { layout, heading, explanation, try_again: unavailable, request_id };
+        let mut response = html(status, &page);
+        if unavailable {
+            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
+        }
+        response
+    }
+}
+
+/// Status, heading and explanation.
+fn describe(error: &PageError) -> (StatusCode, &'static str, &'static str) {
+    const NOT_FOUND: &str = "Page not found";
+    match error {
+        PageError::Port(Error::NotFound(Resource::Article)) => (
+            StatusCode::NOT_FOUND,
+            NOT_FOUND,
+            "There is no such article. It may have been deleted.",
+        ),
+        PageError::Port(Error::NotFound(Resource::Profile)) => {
+            (StatusCode::NOT_FOUND, NOT_FOUND, "Nobody here goes by that name.")
+        }
+        PageError::Port(Error::NotFound(_)) => {
+            (StatusCode::NOT_FOUND, NOT_FOUND, "Nothing is published at this address.")
+        }
+        PageError::Port(Error::Unauthorized(_)) => {
+            (StatusCode::UNAUTHORIZED, "Please sign in", "This is only shown to people who have.")
+        }
+        PageError::Port(Error::Forbidden(_)) => {
+            (StatusCode::FORBIDDEN, "That is not yours", "Only its author may do that.")
+        }
+        PageError::Port(Error::Conflict(_)) => (
+            StatusCode::CONFLICT,
+            "That did not work",
+            "It collides with something that exists already.",
+        ),
+        PageError::Port(Error::Invalid(_)) => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "That did not work",
+            "A part of the request breaks a rule.",
+        ),
+        PageError::Port(Error::Unavailable(_)) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Not available right now",
+            "We can't reach a part of Conduit at the moment. This usually passes quickly.",
+        ),
+        PageError::Port(Error::Internal(_)) => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "Something went wrong",
+            "That is our fault, and it has been noted.",
+        ),
+        PageError::MethodNotAllowed => (
+            StatusCode::METHOD_NOT_ALLOWED,
+            "That can't be done here",
+            "This address does not take that kind of request.",
+        ),
+        PageError::ForeignOrigin => (
+            StatusCode::FORBIDDEN,
+            "Sent from another site",
+            "For your safety, forms are only accepted from our own pages. Nothing was changed.",
+        ),
+    }
+}
+
+/// A page that is known from the start not to exist. Who is signed in still has to be asked.
+pub(crate) struct NoPage(pub(crate) PageError);
+
+impl<C: Conduit> Page<C> for NoPage {
+    type Content = Infallible;
+
+    async fn load(&self, _: &C, _: &Caller) -> Result<Infallible, PageError> {
+        Err(self.0.clone())
+    }
+
+    fn view(self, _: Layout, content: Infallible) -> impl Template {
+        never(content)
+    }
+}
+
+/// Every page has to name its template, also one that never gets that far.
+fn never(content: Infallible) -> ErrorPage {
+    match content {}
+}
+
+/// Any route that does not exist.
+pub(crate) async fn not_found<C: Conduit>(State(app): State<App<C>>, visit: Visit) -> Response {
+    visit.show(&app, NoPage(Error::NotFound(Resource::Route).into())).await
+}
+
+/// A route that exists, with a method that it does not have.
+pub(crate) async fn method_not_allowed<C: Conduit>(
+    State(app): State<App<C>>,
+    visit: Visit,
+) -> Response {
+    visit.show(&app, NoPage(PageError::MethodNotAllowed)).await
+}

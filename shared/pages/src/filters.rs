@@ -1,0 +1,102 @@
+//! How values of the port look in a template: `{{ value|filter }}`.
+
+#![expect(unreachable_pub, reason = "`filter_fn` writes public methods for private filters")]
+
+use std::fmt;
+
+use askama::{Values, filter_fn};
+use chrono::{DateTime, Datelike, Utc};
+use conduit::{Timestamp, wire::path::SEGMENT};
+use percent_encoding::{AsciiSet, PercentEncode, utf8_percent_encode};
+
+use crate::assets;
+
+/// A name as one segment of an address.
+#[filter_fn]
+pub(crate) fn segment<'a>(name: &'a str, _: &dyn Values) -> askama::Result<PercentEncode<'a>> {
+    Ok(utf8_percent_encode(name, SEGMENT))
+}
+
+/// An address of this site as the value of a query parameter.
+#[filter_fn]
+pub(crate) fn query<'a>(address: &'a str, _: &dyn Values) -> askama::Result<PercentEncode<'a>> {
+    Ok(query_value(address))
+}
+
+/// Slashes may stay, so that the address can still be read.
+pub(crate) fn query_value(address: &str) -> PercentEncode<'_> {
+    const READABLE: &AsciiSet = &SEGMENT.remove(b'/');
+    utf8_percent_encode(address, READABLE)
+}
+
+/// The day of a point in time: `January 20, 2026`.
+#[filter_fn]
+pub(crate) fn day(time: &Timestamp, _: &dyn Values) -> askama::Result<Day> {
+    Ok(Day((*time).into()))
+}
+
+/// The address of somebody's picture, see [`avatar_of`].
+#[filter_fn]
+pub(crate) fn avatar<'a>(image: &'a Option<String>, _: &dyn Values) -> askama::Result<&'a str> {
+    Ok(avatar_of(image.as_deref()))
+}
+
+/// A picture's address is shown as its owner wrote it, if it is one that a browser can load as a
+/// picture. Everybody else gets the default one, also who has written `javascript:…`.
+fn avatar_of(image: Option<&str>) -> &str {
+    let starts_with = |address: &str, prefix: &str| {
+        address.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    };
+    let loads = |address: &&str| {
+        ["https://", "http://", "data:image/", "/"].iter().any(|p| starts_with(address, p))
+    };
+    image.filter(loads).unwrap_or(&assets::DEFAULT_AVATAR.path)
+}
+
+/// Written out by hand, because a general date format would be parsed for every article again.
+pub(crate) struct Day(DateTime<Utc>);
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MONTHS: [&str; 12] = [
+            "January",
+            "February",
+            "March",
+            "April",
+            "May",
+            "June",
+            "July",
+            "August",
+            "September",
+            "October",
+            "November",
+            "December",
+        ];
+        let month = MONTHS[self.0.month0() as usize];
+        write!(f, "{month} {}, {}", self.0.day(), self.0.year())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_is_written_out() {
+        let day = |seconds| Day(DateTime::from_timestamp(seconds, 0).unwrap()).to_string();
+        assert_eq!(day(0), "January 1, 1970");
+        assert_eq!(day(1_768_919_220), "January 20, 2026");
+        assert_eq!(day(1_798_761_599), "December 31, 2026");
+    }
+
+    #[test]
+    fn only_what_can_be_a_picture_is_taken_as_an_avatar() {
+        for good in ["https://a.example/b.png?x=1&y=2", "HTTP://a/b", "data:image/png;base64,AA"] {
+            assert_eq!(avatar_of(Some(good)), good);
+        }
+        for bad in ["javascript:alert(1)", " javascript:alert(1)", "data:text/html,x", "", "é"] {
+            assert!(avatar_of(Some(bad)).ends_with("default-avatar.svg"), "{bad}");
+        }
+        assert!(avatar_of(None).ends_with("default-avatar.svg"));
+    }
+}

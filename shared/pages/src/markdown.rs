@@ -1,0 +1,97 @@
+//! An article's text: Markdown in, HTML out that can't do any harm.
+//!
+//! Markdown may contain HTML, and its links may lead anywhere. So the result is cleaned as if
+//! it were HTML from a stranger, which it is: the only defence that does not depend on knowing
+//! every trick.
+
+use std::sync::LazyLock;
+
+use ammonia::Builder;
+use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
+
+/// Built once: the lists of what is allowed are long.
+static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
+    let mut cleaner = Builder::default();
+    cleaner
+        // The layout has one of each, and nothing in an article may pass for it.
+        .rm_tags(["h1", "nav", "header", "footer"])
+        // What language a block of code is in, and no other class.
+        .add_tag_attributes("code", ["class"])
+        .attribute_filter(|tag, attribute, value| match (tag, attribute) {
+            ("code", "class") => value.starts_with("language-").then(|| value.into()),
+            _ => Some(value.into()),
+        });
+    cleaner
+});
+
+/// How deep quotes, lists and emphasis may stand inside each other. Nobody writes that deep, and
+/// the time it takes to clean a text grows with the square of its depth.
+const MAX_DEPTH: usize = 32;
+
+/// How many HTML tags a text may bring along, for the same reason. The rest is shown as written.
+const MAX_RAW_TAGS: usize = 500;
+
+/// Renders and cleans.
+pub(crate) fn to_html(markdown: &str) -> String {
+    let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH;
+    let mut limits = Limits { depth: 0, raw_tags: 0 };
+    let events = Parser::new_ext(markdown, options).filter_map(|event| limits.apply(event));
+    let mut raw = String::with_capacity(markdown.len() * 3 / 2);
+    html::push_html(&mut raw, events);
+    CLEANER.clean(&raw).to_string()
+}
+
+/// What has been seen of a text so far.
+struct Limits {
+    depth: usize,
+    raw_tags: usize,
+}
+
+impl Limits {
+    fn apply<'a>(&mut self, event: Event<'a>) -> Option<Event<'a>> {
+        match event {
+            Event::Start(tag) => {
+                self.depth += 1;
+                (self.depth <= MAX_DEPTH).then(|| Event::Start(below_the_title(tag)))
+            }
+            Event::End(tag) => {
+                self.depth -= 1;
+                let tag = match tag {
+                    TagEnd::Heading(level) => TagEnd::Heading(lower(level)),
+                    other => other,
+                };
+                (self.depth < MAX_DEPTH).then_some(Event::End(tag))
+            }
+            Event::Html(text) | Event::InlineHtml(text) => {
+                self.raw_tags += text.matches('<').count();
+                let few = self.raw_tags <= MAX_RAW_TAGS;
+                Some(if few { Event::Html(text) } else { Event::Text(text) })
+            }
+            other => Some(other),
+        }
+    }
+}
+
+/// The title is the page's only first-level heading, so those of the text go one level down.
+fn below_the_title(tag: Tag<'_>) -> Tag<'_> {
+    match tag {
+        Tag::Heading { level, id, classes, attrs } => {
+            Tag::Heading { level: lower(level), id, classes, attrs }
+        }
+        other => other,
+    }
+}
+
+fn lower(level: HeadingLevel) -> HeadingLevel {
+    match level {
+        HeadingLevel::H1 => HeadingLevel::H2,
+        HeadingLevel::H2 => HeadingLevel::H3,
+        HeadingLevel::H3 => HeadingLevel::H4,
+        HeadingLevel::H4 => HeadingLevel::H5,
+        HeadingLevel::H5 | HeadingLevel::H6 => HeadingLevel::H6,
+    }
+}
+
+#[cfg(test)]
+#[path = "markdown_tests.rs"]
+mod tests;

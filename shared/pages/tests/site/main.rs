@@ -1,0 +1,11 @@
+//! The pages as a browser gets them, on a scripted port (which can be told to fail, and to say
+//! hostile things) and on the port in memory (which has a whole dataset).
+
+mod article;
+mod auth;
+mod browser;
+mod faults;
+mod home;
+mod layout;
+mod profile;
+mod script;
