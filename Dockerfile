@@ -5,25 +5,37 @@
 # No stage downloads anything but crates, so a stage can be rebuilt years later and without a network
 # as far as the layers below it are cached.
 
-# What the dependencies are: every manifest, with empty programs and libraries for the code.
-FROM rust:1-slim-bookworm AS manifests
-WORKDIR /src
-COPY . .
-RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock ! -path '*/src/main.rs' ! -path '*/src/lib.rs' -delete \
- && find . -type d -empty -delete \
- && for code in $(find . -name '*.rs'); do echo 'fn main() {}' > "$code"; done
-
-# Docker compares copied files by content. So the first command is repeated only when a manifest or
-# the lock file changes, and a change of the code costs the compilation of our own crates alone.
 FROM rust:1-slim-bookworm AS build
 WORKDIR /src
-ARG SERVERS="--package monolith --package split-frontend --package split-backend --package lab"
-COPY --from=manifests /src .
-RUN cargo build --locked --release --bins $SERVERS
-# Cargo compares by time, and the code may be older than the empty programs: `touch` makes it newer.
+ENV PACKAGES="--package monolith --package split-frontend --package split-backend --package lab"
+
+# First the dependencies: the manifests, with an empty program and library for each crate's code.
+# Docker repeats this only when one of these files changes, so a change of the code costs the
+# compilation of our own crates alone. A crate that is missing here stops the build, and is named.
+COPY Cargo.toml Cargo.lock ./
+COPY monolith/Cargo.toml monolith/
+COPY split-frontend/Cargo.toml split-frontend/
+COPY split-backend/Cargo.toml split-backend/
+COPY shared/conduit/Cargo.toml shared/conduit/
+COPY shared/in-process/Cargo.toml shared/in-process/
+COPY shared/remote/Cargo.toml shared/remote/
+COPY shared/api/Cargo.toml shared/api/
+COPY shared/pages/Cargo.toml shared/pages/
+COPY shared/boot/Cargo.toml shared/boot/
+COPY shared/contract/Cargo.toml shared/contract/
+COPY benches/Cargo.toml benches/
+RUN for manifest in */Cargo.toml shared/*/Cargo.toml; do \
+        src="${manifest%/Cargo.toml}/src" && mkdir "$src" \
+        && echo 'fn main() {}' > "$src/main.rs" && echo > "$src/lib.rs" || exit 1; \
+    done \
+ && cargo build --locked --release --bins $PACKAGES \
+ && rm -r */src shared/*/src
+
+# Then the code. Cargo compares by time, and the code may be older than what was just compiled in its
+# place: `touch` makes it newer.
 COPY . .
 RUN find . -name '*.rs' -exec touch {} + \
- && cargo build --locked --release --bins $SERVERS \
+ && cargo build --locked --release --bins $PACKAGES \
  && mkdir /out && cd target/release && cp monolith split-frontend split-backend lab /out/
 
 # What runs: a number for a user that owns nothing, so that a program that was broken into finds
@@ -32,25 +44,27 @@ FROM debian:bookworm-slim AS runtime
 USER 10001:10001
 ENV LISTEN=0.0.0.0:3000
 EXPOSE 3000
-CMD ["serve"]
 
 # The image has no curl, and needs none: the server's own binary asks the server. While it starts it
 # is asked often, so that whoever waits for it doesn't wait for the next full interval.
 FROM runtime AS monolith
 COPY --from=build /out/monolith /usr/local/bin/
 ENTRYPOINT ["/usr/local/bin/monolith"]
+CMD ["serve"]
 HEALTHCHECK --interval=10s --timeout=3s --retries=2 --start-period=30s --start-interval=500ms \
     CMD ["/usr/local/bin/monolith", "healthcheck"]
 
 FROM runtime AS split-frontend
 COPY --from=build /out/split-frontend /usr/local/bin/
 ENTRYPOINT ["/usr/local/bin/split-frontend"]
+CMD ["serve"]
 HEALTHCHECK --interval=10s --timeout=3s --retries=2 --start-period=30s --start-interval=500ms \
     CMD ["/usr/local/bin/split-frontend", "healthcheck"]
 
 FROM runtime AS split-backend
 COPY --from=build /out/split-backend /usr/local/bin/
 ENTRYPOINT ["/usr/local/bin/split-backend"]
+CMD ["serve"]
 HEALTHCHECK --interval=10s --timeout=3s --retries=2 --start-period=30s --start-interval=500ms \
     CMD ["/usr/local/bin/split-backend", "healthcheck"]
 

@@ -51,7 +51,8 @@ fn boundary(criterion: &mut Criterion) {
         });
     });
     group.bench_function("loopback", |b| {
-        b.to_async(&runtime).iter(|| async { elsewhere.article(&caller(), black_box(&slug)).await });
+        b.to_async(&runtime)
+            .iter(|| async { elsewhere.article(&caller(), black_box(&slug)).await });
     });
     group.finish();
 
@@ -67,7 +68,8 @@ fn boundary(criterion: &mut Criterion) {
         });
     });
     group.bench_function("loopback", |b| {
-        b.to_async(&runtime).iter(|| async { elsewhere.articles(&caller(), black_box(&list)).await });
+        b.to_async(&runtime)
+            .iter(|| async { elsewhere.articles(&caller(), black_box(&list)).await });
     });
     group.finish();
 }

@@ -15,7 +15,10 @@ const THIS_THREAD: Pid = Pid::from_raw(0);
 /// The cores that this process may use, ascending.
 pub fn cores() -> Result<Vec<u32>, Errno> {
     let set = sched_getaffinity(THIS_THREAD)?;
-    Ok((0..CpuSet::count()).filter(|core| set.is_set(*core) == Ok(true)).map(|c| c as u32).collect())
+    Ok((0..CpuSet::count())
+        .filter(|core| set.is_set(*core) == Ok(true))
+        .map(|c| c as u32)
+        .collect())
 }
 
 /// Puts the calling thread on `cores`. Threads and processes that it starts later stay there too,

@@ -11,7 +11,9 @@ use std::{
 
 use anyhow::Context;
 use contract::{dataset::Dataset, postgres::PrivateServer, seed};
-use in_process::{DatabaseArgs, DatabaseUrl, IdentityArgs, InProcess, Options, SQLITE_FILE, provision};
+use in_process::{
+    DatabaseArgs, DatabaseUrl, IdentityArgs, InProcess, Options, SQLITE_FILE, provision,
+};
 use nix::unistd::Pid;
 
 use crate::{
@@ -164,7 +166,9 @@ impl Postgres {
         let prefix = format!("conduit_lab_{}", guardian.mark().1.replace('-', "_"));
         Ok(match engine {
             Engine::Sqlite => None,
-            Engine::Postgres(server) => Some(Self { server: server.clone(), prefix, private: None }),
+            Engine::Postgres(server) => {
+                Some(Self { server: server.clone(), prefix, private: None })
+            }
             Engine::PrivatePostgres => {
                 let server = PrivateServer::start().context("--db postgres")?.context(
                     "--db postgres: no PostgreSQL programs were found (initdb and postgres, in \

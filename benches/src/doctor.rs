@@ -7,7 +7,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-
 use contract::postgres;
 
 use crate::{

@@ -112,7 +112,8 @@ impl Executor<'_> {
             return Ok(());
         };
         let one_core = 1e3 / self.monolith_cpu_ms(*page)?;
-        let mut searches: Vec<Search> = arms.iter().map(|arm| Search::new(*arm, one_core)).collect();
+        let mut searches: Vec<Search> =
+            arms.iter().map(|arm| Search::new(*arm, one_core)).collect();
         for step in 0..*steps {
             for search in &mut searches {
                 let slice = self

@@ -40,11 +40,7 @@ const SETTLING: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 /// When they differ: what was asked, and where the answers part, a few of them.
-pub async fn gate(
-    monolith: &System,
-    split: &System,
-    dataset: &Dataset,
-) -> anyhow::Result<Parity> {
+pub async fn gate(monolith: &System, split: &System, dataset: &Dataset) -> anyhow::Result<Parity> {
     let requests = parity::corpus(dataset);
     let one = Architecture::one_process(monolith)?;
     let two = Architecture::two_processes(split)?;
@@ -67,7 +63,9 @@ pub async fn gate(
     }
     if !found.is_empty() {
         let differences = found.join("\n");
-        bail!("the architectures differ (- monolith, + split), so nothing is measured:\n{differences}");
+        bail!(
+            "the architectures differ (- monolith, + split), so nothing is measured:\n{differences}"
+        );
     }
     let mut per_page = BTreeMap::new();
     for (page, path) in [(Page::Home, "/".to_owned()), (Page::Article, an_article(dataset))] {

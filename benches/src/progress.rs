@@ -19,7 +19,8 @@ pub fn bar(verb: &str, total: u64) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let template = "{prefix:>12} [{bar:28}] {percent:>3}%  {eta} left  {msg}";
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style =
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = ProgressBar::new(total).with_style(style.progress_chars("=> "));
     bar.set_prefix(verb.to_owned());
     bar

@@ -128,11 +128,7 @@ struct Measuring {
 impl Measuring {
     /// Parity gate and pilot, on servers and copies of the data of their own: the gate registers
     /// accounts, which must not be in the data that is measured on.
-    async fn before(
-        &mut self,
-        site: &mut Site,
-        order: &Order,
-    ) -> anyhow::Result<(Parity, Pilot)> {
+    async fn before(&mut self, site: &mut Site, order: &Order) -> anyhow::Result<(Parity, Pilot)> {
         const ARMS: [Arm; 2] = [Arm::Monolith, Arm::Split];
         let databases = site.seeded.copies("gate", &ARMS, &mut site.guardian).await?;
         let mut fleet = site.rig.start(&databases, &ARMS, "gate").await?;

@@ -23,7 +23,9 @@ pub const BACKEND: &str = "split-backend";
 pub fn workspace() -> anyhow::Result<PathBuf> {
     let benches = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = benches.parent().filter(|root| root.join("Cargo.toml").is_file());
-    Ok(root.with_context(|| format!("the source is no longer at {}", benches.display()))?.to_owned())
+    Ok(root
+        .with_context(|| format!("the source is no longer at {}", benches.display()))?
+        .to_owned())
 }
 
 /// Where the programs are.
@@ -72,7 +74,8 @@ pub fn build(mark: &(&str, String)) -> anyhow::Result<Binaries> {
         .stdout(Stdio::piped())
         .spawn()
         .with_context(|| format!("cannot run {}", Path::new(&cargo).display()))?;
-    let report = BufReader::new(child.stdout.take().context("cargo without the output it was given")?);
+    let report =
+        BufReader::new(child.stdout.take().context("cargo without the output it was given")?);
     let mut binaries = BTreeMap::new();
     for line in report.lines() {
         binaries.extend(built(&line?));

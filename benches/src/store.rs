@@ -88,7 +88,8 @@ pub fn read(folder: &Path) -> anyhow::Result<Run> {
     let path = folder.join(RUN);
     let shown = path.display();
     let bytes = fs::read(&path).with_context(|| shown.to_string())?;
-    let value: serde_json::Value = serde_json::from_slice(&bytes).with_context(|| shown.to_string())?;
+    let value: serde_json::Value =
+        serde_json::from_slice(&bytes).with_context(|| shown.to_string())?;
     if value["schema"] != SCHEMA {
         bail!("{shown}: written as schema {}, this lab reads {SCHEMA}", value["schema"]);
     }

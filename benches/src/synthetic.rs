@@ -120,9 +120,12 @@ impl Truth {
                         self.fill(&mut slice, 1.0, noise);
                         let kept = slice.rate <= truth;
                         let latency = if kept { slo_ms / 5.0 } else { slo_ms * 5.0 };
-                        slice.latency =
-                            Histogram(vec![((latency * 1e3) as u64, slice.completed)]);
-                        if kept { low = slice.rate } else { high = slice.rate }
+                        slice.latency = Histogram(vec![((latency * 1e3) as u64, slice.completed)]);
+                        if kept {
+                            low = slice.rate
+                        } else {
+                            high = slice.rate
+                        }
                         slices.push(slice);
                     }
                 }
@@ -130,7 +133,14 @@ impl Truth {
         }
     }
 
-    fn blank(&self, comparison: Comparison, page: Page, arm: Arm, seconds: f64, seed: u64) -> Slice {
+    fn blank(
+        &self,
+        comparison: Comparison,
+        page: Page,
+        arm: Arm,
+        seconds: f64,
+        seed: u64,
+    ) -> Slice {
         Slice {
             restart: 0,
             block: 0,

@@ -18,8 +18,7 @@ pub async fn up(engine: &Engine) -> anyhow::Result<()> {
     const ARMS: [Arm; 2] = [Arm::Monolith, Arm::Split];
     // Nothing is measured, so everyone may use every core.
     let cores = affinity::cores()?;
-    let layout =
-        Layout { server_cores: cores.clone(), load_cores: cores, fallbacks: Vec::new() };
+    let layout = Layout { server_cores: cores.clone(), load_cores: cores, fallbacks: Vec::new() };
     let mut site = Site::build(engine, layout).await?;
     let databases = site.seeded.copies("up", &ARMS, &mut site.guardian).await?;
     let mut fleet = site.rig.start(&databases, &ARMS, "up").await?;

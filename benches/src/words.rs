@@ -102,8 +102,8 @@ pub fn unit(metric: Metric) -> &'static str {
 pub fn metric(metric: Metric) -> &'static str {
     match metric {
         Metric::CpuServers => "CPU per page",
-        Metric::CpuDatabase => "CPU per page, PostgreSQL alone",
-        Metric::CpuTotal => "CPU per page, servers and PostgreSQL",
+        Metric::CpuDatabase => "CPU of PostgreSQL",
+        Metric::CpuTotal => "CPU with PostgreSQL",
         Metric::P50 => "latency p50",
         Metric::P99 => "latency p99",
         Metric::Goodput => "goodput",

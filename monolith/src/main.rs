@@ -55,7 +55,7 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
 
     let settings = pages::Settings { secure_cookies: production, ..Default::default() };
     let app = Router::new()
-        .nest(wire::API, api::router(here.clone()))
+        .nest_service(wire::API, api::router(here.clone()))
         .merge(pages::router(here.clone(), settings));
 
     server.serve(app, here.clone()).await?;

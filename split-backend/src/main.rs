@@ -52,7 +52,7 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     let options = in_process::Options { production, ..Default::default() };
     let here = InProcess::connect(&args.database, &args.identity, options).await?;
 
-    let app = Router::new().nest(wire::API, api::router(here.clone()));
+    let app = Router::new().nest_service(wire::API, api::router(here.clone()));
 
     server.serve(app, here.clone()).await?;
     here.close().await;

@@ -89,7 +89,8 @@ impl Rig {
                     fleet.servers.push(self.start_server(launch).await?);
                 }
                 Arm::Planted => {
-                    let mut launch = self.with_database(databases.of(*arm)?, *arm, MONOLITH, name)?;
+                    let mut launch =
+                        self.with_database(databases.of(*arm)?, *arm, MONOLITH, name)?;
                     let file = self.planted.as_ref().context("nothing was planted yet")?;
                     launch.args.extend(["--lab".to_owned(), file.display().to_string()]);
                     fleet.servers.push(self.start_server(launch).await?);

@@ -238,7 +238,8 @@ mod tests {
     async fn a_server_that_ends_at_once_is_named_with_its_last_words() {
         let dir = tempfile::tempdir().unwrap();
         let binary = script(dir.path(), "echo 'Error: --database-url: no such host' >&2; exit 1");
-        let error = launch(&binary, dir.path()).spawn().unwrap().answer().await.unwrap_err().to_string();
+        let error =
+            launch(&binary, dir.path()).spawn().unwrap().answer().await.unwrap_err().to_string();
         assert!(error.starts_with("monolith ended before it was ready"), "{error}");
         assert!(error.ends_with("Error: --database-url: no such host"), "{error}");
         assert!(!error.contains('\n'));
@@ -248,7 +249,8 @@ mod tests {
     async fn a_server_that_prints_something_else_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let binary = script(dir.path(), "echo hello; exec sleep 60");
-        let error = launch(&binary, dir.path()).spawn().unwrap().answer().await.unwrap_err().to_string();
+        let error =
+            launch(&binary, dir.path()).spawn().unwrap().answer().await.unwrap_err().to_string();
         assert!(error.contains("hello"), "{error}");
     }
 

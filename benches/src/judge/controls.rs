@@ -37,7 +37,9 @@ fn null(summary: &Summary, metric: Metric) -> Check {
     let sentence = match (passed, measured) {
         (Some(true), _) => "No difference between twins, as must be.".into(),
         (Some(false), _) => "A difference between twins, where there is none.".into(),
-        (None, Some(Measured::MoreRequests(n))) => format!("Needs {} more requests per arm.", words::count(*n)),
+        (None, Some(Measured::MoreRequests(n))) => {
+            format!("Needs {} more requests per arm.", words::count(*n))
+        }
         (None, _) => "Not measured.".into(),
     };
     Check { comparison: Comparison::Null, metric, passed, truth: 1.0, found, sentence }

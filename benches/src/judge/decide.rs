@@ -68,11 +68,10 @@ impl Question {
     pub fn answer(&self, preset: Preset, summary: &Summary) -> Verdict {
         let verdict = |outcome, because| Verdict { question: self.claim.into(), outcome, because };
         if preset == Preset::Smoke {
-            return verdict(None, "No verdict: smoke only shows that everything works.".into());
+            return verdict(None, "Smoke only shows that everything works.".into());
         }
         if !summary.certificate.certified {
-            let why = "No verdict: the controls did not certify this run's instrument.";
-            return verdict(None, why.into());
+            return verdict(None, "The controls did not certify this run's instrument.".into());
         }
         if let Some(why) = self.uncontrolled(summary) {
             return verdict(Some(Outcome::Inconclusive), why);
@@ -106,7 +105,11 @@ impl Question {
         };
         let cpu = self.metric == Metric::CpuServers;
         if cpu && effect.ratio.relative_half_width() > WIDEST_CPU_INTERVAL {
-            let enough = enough(effect.restarts, effect.ratio.map(f64::ln), (1.0 + WIDEST_CPU_INTERVAL).ln());
+            let enough = enough(
+                effect.restarts,
+                effect.ratio.map(f64::ln),
+                (1.0 + WIDEST_CPU_INTERVAL).ln(),
+            );
             return Err(format!("{here}: wider than ± 10 %; {}", in_words(effect, enough)));
         }
         let found = side(effect, self.limit);
@@ -121,7 +124,10 @@ impl Question {
         }
         if found == Side::Open {
             let enough = self.limit.decided_with(effect);
-            return Err(format!("{here}: the interval holds the limit; {}", in_words(effect, enough)));
+            return Err(format!(
+                "{here}: the interval holds the limit; {}",
+                in_words(effect, enough)
+            ));
         }
         Ok(found)
     }
@@ -130,8 +136,7 @@ impl Question {
     /// a control decides nothing; goodput has none, its own steps are what is compared.
     fn uncontrolled(&self, summary: &Summary) -> Option<String> {
         let mut checks = summary.certificate.checks.iter();
-        let check =
-            checks.find(|c| c.comparison == Comparison::Null && c.metric == self.metric)?;
+        let check = checks.find(|c| c.comparison == Comparison::Null && c.metric == self.metric)?;
         let name = words::metric(self.metric);
         let why = check.sentence.to_lowercase();
         check.passed.is_none().then(|| format!("The twins could not be compared on {name}: {why}"))

@@ -53,9 +53,8 @@ pub(super) fn contrast(
 /// One reading: all metrics from the given blocks.
 fn read(steady: &[&Block], capacity: &[&Block], method: Method) -> Reading {
     let restarts = by_restart(steady);
-    let requests: [u64; 2] = [0, 1].map(|arm| {
-        steady.iter().flat_map(|b| &b.arms[arm]).map(|slice| slice.completed).sum()
-    });
+    let requests: [u64; 2] = [0, 1]
+        .map(|arm| steady.iter().flat_map(|b| &b.arms[arm]).map(|slice| slice.completed).sum());
     let mut metrics = BTreeMap::new();
     let with_database = steady.iter().any(|b| b.arms[0][0].cpu_ms.contains_key("postgres"));
     let mut cpu = |metric, counts: &dyn Fn(&str) -> bool| {

@@ -85,7 +85,11 @@ fn too_few_requests_give_no_p99() {
     assert_eq!(contrast.all.requests, [7_680; 2]);
     assert_eq!(contrast.all.metrics[&Metric::P99], Measured::MoreRequests(1_820));
     assert_eq!(summary.verdicts[1].outcome, Some(Outcome::Inconclusive));
-    assert!(summary.verdicts[1].because.contains("1,820 more requests"), "{:?}", summary.verdicts[1]);
+    assert!(
+        summary.verdicts[1].because.contains("1,820 more requests"),
+        "{:?}",
+        summary.verdicts[1]
+    );
     // The headline does not suffer from it.
     assert_eq!(summary.verdicts[0].outcome, Some(Outcome::Supported));
 }
@@ -110,7 +114,7 @@ fn planted_cpu_must_be_found_in_its_size() {
 fn smoke_gives_no_verdict() {
     let summary = judge(&Truth { preset: Preset::Smoke, ..Truth::default() });
     assert_eq!(outcomes(&summary), [None; 3]);
-    assert!(summary.verdicts[0].because.contains("smoke"));
+    assert!(summary.verdicts[0].because.contains("Smoke"));
 }
 
 #[test]
@@ -151,9 +155,8 @@ fn a_void_slice_takes_its_block_along_and_is_listed() {
 #[test]
 fn a_search_without_a_bracket_is_listed_and_left_out() {
     let mut run = Truth::default().run();
-    let ours = |s: &&mut Slice| {
-        s.purpose == Purpose::Capacity && s.restart == 0 && s.arm == Arm::Split
-    };
+    let ours =
+        |s: &&mut Slice| s.purpose == Purpose::Capacity && s.restart == 0 && s.arm == Arm::Split;
     for slice in run.slices.iter_mut().filter(ours) {
         slice.latency.0[0].0 = 1_000_000;
     }

@@ -160,7 +160,8 @@ pub(super) fn cost(summary: &Summary) -> Rows {
     let bars = summary.pages().filter_map(|page| {
         let reading = &summary.contrast(Comparison::Boundary, page)?.all;
         // With a database of its own the bar is both, and PostgreSQL a part of it.
-        let metric = [Metric::CpuTotal, Metric::CpuServers].into_iter().find_map(|m| reading.effect(m))?;
+        let metric =
+            [Metric::CpuTotal, Metric::CpuServers].into_iter().find_map(|m| reading.effect(m))?;
         Some([0, 1].map(|arm| Bar {
             page,
             arm: Comparison::Boundary.arms()[arm],
@@ -244,7 +245,7 @@ impl Bar {
 }
 
 /// Height of the latency chart, and where its axis lies, pixels.
-const LATENCY: (f64, f64) = (236.0, 206.0);
+const LATENCY: (f64, f64) = (250.0, 206.0);
 
 /// From where to where the latency curves run, per cent: room for the numbers on the left and the
 /// names on the right.
@@ -273,12 +274,16 @@ pub(super) fn latency(run: &Run, summary: &Summary, page: Page) -> String {
         svg.line("grid", [x, x], [floor, floor + 5.0]);
         svg.text("tick", (x, floor + 20.0), 0.0, Anchor::Middle, text);
     }
-    let mut ends: Vec<(f64, f64, Arm, f64)> = Vec::new();
+    let axis = "share of requests answered by then";
+    let middle = f64::midpoint(ACROSS[0], ACROSS[1]);
+    svg.text("tick", (middle, floor + 40.0), 0.0, Anchor::Middle, axis);
+    let mut ends: Vec<(f64, f64, Arm, Option<f64>)> = Vec::new();
     for (arm, curve) in &curves {
         let points: Vec<_> = curve.iter().map(|(x, ms)| (across.at(*x), up.at(*ms))).collect();
         svg.curve(&format!("curve {}", arm.name()), &points);
-        if let (Some((x, y)), Some((_, ms))) = (points.last(), curve.last()) {
-            ends.push((*x, *y, *arm, *ms));
+        if let (Some((x, y)), Some((share, ms))) = (points.last(), curve.last()) {
+            // Short of p99 the last value has no name, and goes unsaid.
+            ends.push((*x, *y, *arm, (*share >= slower(0.99)).then_some(*ms)));
         }
     }
     label_ends(&mut svg, ends);
@@ -286,7 +291,7 @@ pub(super) fn latency(run: &Run, summary: &Summary, page: Page) -> String {
 }
 
 /// Names and values at the curves' ends, pushed apart where they would overlap.
-fn label_ends(svg: &mut Svg, mut ends: Vec<(f64, f64, Arm, f64)>) {
+fn label_ends(svg: &mut Svg, mut ends: Vec<(f64, f64, Arm, Option<f64>)>) {
     ends.sort_by(|a, b| a.1.total_cmp(&b.1));
     let mut free = 0.0;
     for (x, y, arm, ms) in ends {
@@ -294,7 +299,9 @@ fn label_ends(svg: &mut Svg, mut ends: Vec<(f64, f64, Arm, f64)>) {
         let y = (y - 2.0).max(free);
         let class = format!("end {}", arm.name());
         svg.text(&class, (x, y), 9.0, Anchor::Start, arm.name());
-        svg.text(&class, (x, y + 15.0), 9.0, Anchor::Start, &words::milliseconds(ms));
+        if let Some(ms) = ms {
+            svg.text(&class, (x, y + 15.0), 9.0, Anchor::Start, &words::milliseconds(ms));
+        }
         free = y + 34.0;
     }
 }

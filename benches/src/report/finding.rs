@@ -64,11 +64,11 @@ fn cost(summary: &Summary) -> Option<Sentence> {
     let mut sentence = Sentence::new();
     for (i, (page, effect)) in boundary(summary, Metric::CpuServers).into_iter().enumerate() {
         let (name, of_cpu) = (with_article(page), if i == 0 { " of CPU" } else { "" });
-        let lead = if i == 0 { format!("In the split {name} costs ") } else { format!(", {name} ") };
+        let lead =
+            if i == 0 { format!("In the split {name} costs ") } else { format!(", {name} ") };
         let [first, second] = effect.levels.map(|l| words::milliseconds(l.value));
-        sentence = sentence
-            .plain(format!("{lead}{second}{of_cpu} instead of {first} "))
-            .change(effect);
+        sentence =
+            sentence.plain(format!("{lead}{second}{of_cpu} instead of {first} ")).change(effect);
     }
     ended(sentence)
 }
@@ -87,8 +87,7 @@ fn latency(summary: &Summary) -> Option<Sentence> {
             format!("; at {pages}, {share} within ")
         };
         let [first, second] = effect.levels.map(|l| words::milliseconds(l.value));
-        sentence =
-            sentence.plain(format!("{lead}{second} instead of {first} ")).change(effect);
+        sentence = sentence.plain(format!("{lead}{second} instead of {first} ")).change(effect);
     }
     ended(sentence)
 }

@@ -5,10 +5,8 @@ use askama::Template;
 use super::charts::{self, Rows};
 use super::finding::{self, Sentence};
 use super::{explain, terminal};
-use crate::experiment;
-use crate::judge::summary::{
-    Check, Contrast, Measured, Metric, Outcome, Remark, Summary, Verdict,
-};
+use crate::experiment::{self, Preset};
+use crate::judge::summary::{Check, Contrast, Measured, Metric, Outcome, Remark, Summary, Verdict};
 use crate::judge::{FOREIGN_LIMIT, LAG_LIMIT_MS};
 use crate::record::{Arm, Comparison, Run};
 use crate::words;
@@ -25,6 +23,8 @@ struct Page<'a> {
     when: String,
     run: &'a Run,
     summary: &'a Summary,
+    smoke: bool,
+    resamples: String,
     verdicts: Vec<Answer<'a>>,
     finding: Vec<Sentence>,
     controls: Option<Sentence>,
@@ -101,6 +101,8 @@ pub(super) fn html(run: &Run, summary: &Summary) -> anyhow::Result<String> {
         when: run.started.format("%-d %B %Y, %H:%M UTC").to_string(),
         run,
         summary,
+        smoke: run.preset == Preset::Smoke.to_string(),
+        resamples: words::count(u64::from(summary.resamples)),
         verdicts: summary.verdicts.iter().map(answer).collect(),
         finding: finding::finding(run, &card, summary),
         controls: finding::controls(summary),
@@ -197,7 +199,8 @@ fn gated_lines(contrast: &Contrast) -> Vec<GatedLine> {
         Some(Measured::MoreRequests(n)) => format!("needs {} more requests", words::count(*n)),
         _ => "too little is left".into(),
     };
-    let what = format!("{}, {}", words::comparison(contrast.comparison), words::page(contrast.page));
+    let what =
+        format!("{}, {}", words::comparison(contrast.comparison), words::page(contrast.page));
     let line = |metric: &Metric| GatedLine {
         what: format!("{what}: {}", words::metric(*metric)),
         all: shown(contrast.all.metrics.get(metric)),
@@ -259,10 +262,25 @@ fn facts(run: &Run) -> Vec<(&'static str, String)> {
         run.dataset.iter().map(|(what, n)| format!("{} {what}", words::count(*n))).collect();
     let machine = &run.machine;
     let mut facts = vec![
-        ("Machine", format!("{}, {} cores, {} MiB", machine.cpu, machine.cores, words::count(machine.memory_mib))),
+        (
+            "Machine",
+            format!(
+                "{}, {} cores, {} MiB",
+                machine.cpu,
+                machine.cores,
+                words::count(machine.memory_mib)
+            ),
+        ),
         ("System", format!("{}, Linux {}", machine.os, machine.kernel)),
         ("Load before", format!("{:.2}", machine.load_before)),
-        ("Layout", format!("servers on core {}, generator and database on core {}", cores(&run.layout.server_cores), cores(&run.layout.load_cores))),
+        (
+            "Layout",
+            format!(
+                "servers on core {}, generator and database on core {}",
+                cores(&run.layout.server_cores),
+                cores(&run.layout.load_cores)
+            ),
+        ),
         ("Commit", run.build.commit.clone()),
         ("Compiler", run.build.rustc.clone()),
         ("Database", run.database.clone()),

@@ -58,7 +58,9 @@ fn rows(summary: &Summary) -> String {
     for page in summary.pages() {
         for metric in METRICS {
             let contrast = summary.contrast(Comparison::Boundary, page);
-            let Some(measured) = contrast.and_then(|c| c.all.metrics.get(&metric)) else { continue };
+            let Some(measured) = contrast.and_then(|c| c.all.metrics.get(&metric)) else {
+                continue;
+            };
             let name = format!("{}, {}", words::page(page), words::metric(metric));
             // Writing to a String can't fail.
             let _ = match measured {
@@ -95,7 +97,8 @@ pub fn update_readme(path: &Path, run: &Run) -> anyhow::Result<()> {
         let (_, after) = rest.split_once(END)?;
         Some((before, after))
     });
-    let (before, after) = parts.with_context(|| format!("{shown}: no `{BEGIN}` … `{END}` in it"))?;
+    let (before, after) =
+        parts.with_context(|| format!("{shown}: no `{BEGIN}` … `{END}` in it"))?;
     let table = readme_table(run)?;
     let updated = format!("{before}{BEGIN}\n{}\n{END}{after}", table.trim_matches('\n'));
     fs::write(path, updated).with_context(|| shown.to_string())

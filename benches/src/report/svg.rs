@@ -44,7 +44,9 @@ impl Svg {
 
     /// A disc.
     pub(super) fn dot(&mut self, class: &str, x: f64, y: f64, radius: f64) {
-        self.push(format_args!(r#"<circle class="{class}" cx="{x:.2}%" cy="{y:.1}" r="{radius}"/>"#));
+        self.push(format_args!(
+            r#"<circle class="{class}" cx="{x:.2}%" cy="{y:.1}" r="{radius}"/>"#
+        ));
     }
 
     /// A line of text; `nudge` moves it sideways by pixels.

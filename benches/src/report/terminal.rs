@@ -3,7 +3,7 @@
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle, presets};
 
 use super::finding;
-use crate::experiment;
+use crate::experiment::{self, Preset};
 use crate::judge::summarise;
 use crate::judge::summary::{Conduct, Measured, Metric, Summary};
 use crate::record::{Comparison, Page, Run};
@@ -33,8 +33,10 @@ pub fn terminal(run: &Run) -> anyhow::Result<String> {
     }
     parts.push(verdicts.to_string());
     let mut controls = plain();
-    if !summary.certificate.certified {
-        controls.add_row(["NOT CERTIFIED: the controls of this run failed, so it gives no verdict."]);
+    // Smoke gives no verdict anyway, and is too short for its controls.
+    if !summary.certificate.certified && run.preset != Preset::Smoke.to_string() {
+        controls
+            .add_row(["NOT CERTIFIED: the controls of this run failed, so it gives no verdict."]);
     }
     if let Some(sentence) = finding::controls(&summary) {
         controls.add_row([sentence.text()]);

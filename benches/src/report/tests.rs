@@ -33,7 +33,8 @@ fn a_report_verifies_until_a_number_is_changed() {
     let summary = folder.path().join(SUMMARY);
     let honest = fs::read_to_string(&summary).unwrap();
     let mut forged: serde_json::Value = serde_json::from_str(&honest).unwrap();
-    forged["contrasts"][0]["all"]["metrics"]["cpu-servers"]["effect"]["ratio"]["value"] = 0.9.into();
+    forged["contrasts"][0]["all"]["metrics"]["cpu-servers"]["effect"]["ratio"]["value"] =
+        0.9.into();
     fs::write(&summary, forged.to_string()).unwrap();
     let error = verify(folder.path()).unwrap_err().to_string();
     let place = "contrasts[0].all.metrics.cpu-servers.effect.ratio.value is 0.9";
@@ -142,7 +143,8 @@ fn a_readme_is_updated_between_its_markers_only() {
     let folder = tempfile::tempdir().unwrap();
     let readme = folder.path().join("README.md");
     let run = Truth { preset: Preset::Smoke, ..Truth::default() }.run();
-    fs::write(&readme, "before\n<!-- results:begin -->\nold\n<!-- results:end -->\nafter\n").unwrap();
+    fs::write(&readme, "before\n<!-- results:begin -->\nold\n<!-- results:end -->\nafter\n")
+        .unwrap();
     update_readme(&readme, &run).unwrap();
     let updated = fs::read_to_string(&readme).unwrap();
     assert!(updated.starts_with("before\n") && updated.ends_with("\nafter\n"), "{updated}");

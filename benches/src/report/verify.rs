@@ -24,7 +24,8 @@ pub fn verify(folder: &Path) -> anyhow::Result<String> {
     };
     let shown = folder.display();
     let stored_summary = stored(SUMMARY)?;
-    let parsed = serde_json::from_str(&stored_summary).with_context(|| format!("{shown}: {SUMMARY}"))?;
+    let parsed =
+        serde_json::from_str(&stored_summary).with_context(|| format!("{shown}: {SUMMARY}"))?;
     let computed: Value = serde_json::from_str(&summary)?;
     if let Some(difference) = first_difference(&parsed, &computed, "") {
         bail!("{shown}: {SUMMARY}: {difference}");
@@ -40,7 +41,8 @@ pub fn verify(folder: &Path) -> anyhow::Result<String> {
 fn first_difference(stored: &Value, computed: &Value, path: &str) -> Option<String> {
     match (stored, computed) {
         (Value::Object(a), Value::Object(b)) => {
-            let mut keys: Vec<_> = b.keys().chain(a.keys().filter(|k| !b.contains_key(*k))).collect();
+            let mut keys: Vec<_> =
+                b.keys().chain(a.keys().filter(|k| !b.contains_key(*k))).collect();
             keys.dedup();
             keys.into_iter().find_map(|key| {
                 let [a, b] = [a, b].map(|map| map.get(key).unwrap_or(&Value::Null));
@@ -69,8 +71,9 @@ fn first_line(stored: &str, computed: &str) -> Option<String> {
         Some((number, (a, b))) => {
             let same = a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count();
             // A little of what is the same, so that the place can be found.
-            let excerpt =
-                |line: &str| line.chars().skip(same.saturating_sub(30)).take(70).collect::<String>();
+            let excerpt = |line: &str| {
+                line.chars().skip(same.saturating_sub(30)).take(70).collect::<String>()
+            };
             format!("line {}: `{}`, the raw data give `{}`", number + 1, excerpt(a), excerpt(b))
         }
         None => "it is longer or shorter than what the raw data give".into(),

@@ -5,6 +5,7 @@
 //! written down as code:
 //!
 //! - [`dataset`]: rows that are a pure function of a seed, so that both arms hold the same data;
+//! - [`seed`], [`databases`], [`postgres`]: the same rows in real databases;
 //! - [`in_memory`]: a third implementation of the port, without any I/O;
 //! - [`suite`]: what every implementation must do;
 //! - [`parity`]: which requests both architectures must answer alike, and what "alike" means;

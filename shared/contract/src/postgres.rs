@@ -265,3 +265,7 @@ pub fn programs() -> Option<PathBuf> {
 fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
+
+#[cfg(test)]
+#[path = "postgres_tests.rs"]
+mod tests;

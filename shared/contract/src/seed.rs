@@ -5,7 +5,7 @@ use std::ops::Range;
 use anyhow::Result;
 use in_process::{
     Db,
-    bulk::{ArticleRow, CommentRow, FavoriteRow, FollowRow, Loader, TagRow, UserRow},
+    bulk::{ArticleRow, CommentRow, FollowRow, Loader, TagRow, UserRow},
 };
 
 use crate::dataset::{Dataset, PASSWORD_HASH};
@@ -48,11 +48,8 @@ pub async fn load(db: &Db, dataset: &Dataset, mut progress: impl FnMut(u64, u64)
     for batch in batches(size.articles) {
         let articles = articles(dataset, &tags, batch.clone());
         loader.articles(&articles).await?;
-        loaded(articles.iter().map(|article| 1 + article.tag_list.len()).sum());
-
-        let favorites = favorites(dataset, batch.clone());
-        loader.favorites(&favorites).await?;
-        loaded(favorites.len());
+        let links = |article: &ArticleRow| article.tag_list.len() + article.favorited_by.len();
+        loaded(articles.iter().map(|article| 1 + links(article)).sum());
 
         let comments = comments(dataset, batch);
         loader.comments(&comments).await?;
@@ -115,19 +112,12 @@ fn articles(dataset: &Dataset, tags: &[TagRow], batch: Range<u64>) -> Vec<Articl
             body: article.body,
             author_id: id(article.author),
             tag_list,
+            favorited_by: dataset.favorites(index).into_iter().map(id).collect(),
             created_at: article.created_at,
             updated_at: article.updated_at,
         }
     };
     batch.map(row).collect()
-}
-
-fn favorites(dataset: &Dataset, batch: Range<u64>) -> Vec<FavoriteRow> {
-    let of = |index| {
-        let row = move |fan| FavoriteRow { account_id: id(fan), article_id: id(index) };
-        dataset.favorites(index).into_iter().map(row)
-    };
-    batch.flat_map(of).collect()
 }
 
 fn comments(dataset: &Dataset, batch: Range<u64>) -> Vec<CommentRow> {

@@ -94,7 +94,7 @@ impl Program {
             ),
             (
                 "--database-url",
-                &["--listen", free],
+                &["--listen", free, "--data-dir", data],
                 &[("DATABASE_URL", "postgres://u:s3cret@127.0.0.1:1/x")],
             ),
             (

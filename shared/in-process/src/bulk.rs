@@ -59,19 +59,13 @@ pub struct ArticleRow {
     pub author_id: i64,
     /// The names of its tags, each loaded before, in alphabetical order.
     pub tag_list: Vec<String>,
+    /// The accounts that have favourited it. They come with the article, because to count them
+    /// afterwards would mean to write each article twice.
+    pub favorited_by: Vec<i64>,
     /// When it was published.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
     pub updated_at: DateTime<Utc>,
-}
-
-/// An account's favourite.
-#[derive(Clone, Copy, Debug)]
-pub struct FavoriteRow {
-    /// Whose.
-    pub account_id: i64,
-    /// Which article.
-    pub article_id: i64,
 }
 
 /// One account that follows another.
@@ -102,6 +96,26 @@ pub struct CommentRow {
 pub struct Loader<'db> {
     db: &'db Db,
     tags: HashMap<String, i64>,
+}
+
+/// What links an article to a tag or to an account. It carries the article's time.
+struct Link {
+    article: i64,
+    to: i64,
+    time: DateTime<Utc>,
+}
+
+fn favorite_links(rows: &[ArticleRow]) -> Vec<Link> {
+    let of = |row: &ArticleRow| {
+        let (article, time) = (row.id, row.created_at);
+        row.favorited_by.clone().into_iter().map(move |to| Link { article, to, time })
+    };
+    rows.iter().flat_map(of).collect()
+}
+
+/// How many, as the database counts.
+fn count<T>(rows: &[T]) -> i64 {
+    i64::try_from(rows.len()).unwrap_or(i64::MAX)
 }
 
 /// How many rows go into one statement. More saves little, and SQLite takes at most 32,766 values.
@@ -164,17 +178,18 @@ impl<'db> Loader<'db> {
         Ok(())
     }
 
-    /// Loads articles with their tags.
+    /// Loads articles with their tags and favourites.
     ///
     /// # Errors
     /// The database's, and `InvalidArgument` for a tag that was not loaded.
     pub async fn articles(&mut self, rows: &[ArticleRow]) -> Result<()> {
-        let links = self.links(rows)?;
+        let tags = self.tag_links(rows)?;
+        let favorites = favorite_links(rows);
         let mut tx = self.db.begin().await?;
         insert!(
             &mut tx,
-            "article (id, slug, author_id, created_at, updated_at, title, description, tag_list, \
-             body)",
+            "article (id, slug, author_id, created_at, updated_at, favorites_count, title, \
+             description, tag_list, body)",
             rows,
             |values, row| values
                 .push_bind(row.id)
@@ -182,6 +197,7 @@ impl<'db> Loader<'db> {
                 .push_bind(row.author_id)
                 .push_bind(row.created_at)
                 .push_bind(row.updated_at)
+                .push_bind(count(&row.favorited_by))
                 .push_bind(&row.title)
                 .push_bind(&row.description)
                 .push_bind(Json(&row.tag_list))
@@ -190,56 +206,36 @@ impl<'db> Loader<'db> {
         insert!(
             &mut tx,
             "article_tag (article_id, tag_id, article_created_at)",
-            &links,
-            |values, link| values.push_bind(link.0).push_bind(link.1).push_bind(link.2)
+            &tags,
+            |values, link| values.push_bind(link.article).push_bind(link.to).push_bind(link.time)
+        );
+        insert!(
+            &mut tx,
+            "favorite (article_id, account_id, article_created_at)",
+            &favorites,
+            |values, link| values.push_bind(link.article).push_bind(link.to).push_bind(link.time)
         );
         let authors = rows.iter().map(|row| row.author_id);
         add(&mut tx, "account", "article_count", authors).await?;
-        add(&mut tx, "tag", "article_count", links.iter().map(|link| link.1)).await?;
-        let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
-        let counter = "update counter set value = value + $1 where name = 'article'";
-        in_tx!(&mut tx, db => sqlx::query(counter).bind(count).execute(db).await.map(drop))?;
+        add(&mut tx, "account", "favorite_count", favorites.iter().map(|link| link.to)).await?;
+        add(&mut tx, "tag", "article_count", tags.iter().map(|link| link.to)).await?;
+        let more = "update counter set value = value + $1 where name = 'article'";
+        in_tx!(&mut tx, db => sqlx::query(more).bind(count(rows)).execute(db).await.map(drop))?;
         tx.commit().await
     }
 
-    /// The rows of `article_tag` for articles.
-    fn links(&self, rows: &[ArticleRow]) -> Result<Vec<(i64, i64, DateTime<Utc>)>> {
+    fn tag_links(&self, rows: &[ArticleRow]) -> Result<Vec<Link>> {
         let mut links = Vec::new();
         for row in rows {
             for name in &row.tag_list {
-                let Some(tag) = self.tags.get(name) else {
+                let Some(&tag) = self.tags.get(name) else {
                     let problem = format!("the tag {name:?} was not loaded before its articles");
                     return Err(sqlx::Error::InvalidArgument(problem));
                 };
-                links.push((row.id, *tag, row.created_at));
+                links.push(Link { article: row.id, to: tag, time: row.created_at });
             }
         }
         Ok(links)
-    }
-
-    /// Loads favourites of articles that are loaded.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn favorites(&mut self, rows: &[FavoriteRow]) -> Result<()> {
-        let mut tx = self.db.begin().await?;
-        for rows in rows.chunks(ROWS) {
-            in_tx!(&mut tx, connection => {
-                // The article's time is taken from where it stands, so it can't be a wrong one.
-                let mut query = QueryBuilder::new(
-                    "insert into favorite (article_id, account_id, article_created_at)
-                    select a.id, v.column2, a.created_at from (",
-                );
-                query.push_values(rows, |mut values, row| {
-                    values.push_bind(row.article_id).push_bind(row.account_id);
-                });
-                query.push(") v join article a on a.id = v.column1");
-                query.build().persistent(false).execute(connection).await?;
-            });
-        }
-        add(&mut tx, "article", "favorites_count", rows.iter().map(|row| row.article_id)).await?;
-        add(&mut tx, "account", "favorite_count", rows.iter().map(|row| row.account_id)).await?;
-        tx.commit().await
     }
 
     /// Loads who follows whom.
@@ -275,9 +271,9 @@ impl<'db> Loader<'db> {
         tx.commit().await
     }
 
-    /// Prepares the loaded database for use: new rows get numbers after the loaded ones, and the
-    /// database learns how its data is distributed, which it would otherwise do in the background,
-    /// while somebody measures.
+    /// Prepares the loaded database for use. New rows will get numbers after the loaded ones, and
+    /// PostgreSQL learns now how its data is distributed, which it would otherwise do in the
+    /// background, while somebody measures. (SQLite plans our queries well without knowing.)
     ///
     /// # Errors
     /// The database's.

@@ -51,3 +51,14 @@ async fn execute(server: &DatabaseUrl, statement: String) -> sqlx::Result<()> {
     connection.execute(AssertSqlSafe(statement)).await?;
     connection.close().await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "not a plain database name")]
+    fn a_name_that_would_need_quotes_is_not_taken() {
+        checked("conduit; drop database postgres");
+    }
+}

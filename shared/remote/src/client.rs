@@ -15,8 +15,9 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::StartError;
 
-/// Requests sent for calls of the port, repetitions included.
-const CALLS: &str = "conduit_backend_calls_total";
+/// Name of the counter of requests that were sent for calls of the port, repetitions included.
+/// Questions whether the backend is ready are not among them: operators ask those, not visitors.
+pub const BACKEND_CALLS: &str = "conduit_backend_calls_total";
 
 /// Less than the second after which TCP repeats a connection attempt that got lost: a second
 /// attempt of ours comes sooner.
@@ -155,7 +156,7 @@ async fn attempt(caller: &Caller, request: RequestBuilder) -> std::result::Resul
     if left.is_zero() {
         return Err(Fault::TooLate);
     }
-    metrics::counter!(CALLS).increment(1);
+    metrics::counter!(BACKEND_CALLS).increment(1);
     let response = request.headers(wire::from_caller(caller)).timeout(left).send().await?;
     let status = response.status();
     let deliberate = response.headers().contains_key(RETRY_AFTER);

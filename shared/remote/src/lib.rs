@@ -19,6 +19,7 @@ use conduit::{
 };
 
 pub use args::{BackendArgs, StartError};
+pub use client::BACKEND_CALLS;
 use client::{Client, Repeat};
 
 /// The app as another server offers it. Clones share one pool of connections.
@@ -91,15 +92,20 @@ impl Conduit for Remote {
     }
 }
 
+/// The longest name that is asked for, in bytes. Escaping makes up to three of each, and a server
+/// takes a request line of 64 KiB.
+const LONGEST_NAME: usize = 16 * 1024;
+
 /// The path of one thing by its name.
 ///
 /// Three names can't stand in a path, however they are escaped: the empty one would be another
 /// route, and every client that follows the URL standard resolves `.` and `..` (also as `%2e`) as
-/// steps in the hierarchy. Nothing has such a name, so they are answered here as the backend would
-/// answer them.
+/// steps in the hierarchy. A fourth kind is longer than a request line may be. Nothing has such a
+/// name, so they are answered here as the backend would answer them.
 fn named(template: &str, name: &str, what: Resource) -> Result<String> {
     match name {
         "" | "." | ".." => Err(Error::NotFound(what)),
+        name if name.len() > LONGEST_NAME => Err(Error::NotFound(what)),
         name => Ok(path::of(template, name)),
     }
 }

@@ -167,6 +167,11 @@ impl Composition {
         start.elapsed()
     }
 
+    /// Starts a service's container again, without a look at what it depends on.
+    pub(crate) fn start_alone(&self, service: &str) {
+        self.on_container("start", service);
+    }
+
     /// Runs a command in a service's container, and says whether it succeeded and what it printed.
     pub(crate) fn exec(&self, service: &str, command: &[&str]) -> (bool, String) {
         let output = self.try_compose(&[], &[&["exec", "--no-TTY", service], command].concat());
@@ -190,9 +195,18 @@ impl Composition {
         all[0]["Size"].as_u64().expect("a size")
     }
 
-    /// Everything that a service printed.
-    pub(crate) fn logs(&self, service: &str) -> String {
-        self.compose(&[], &["logs", "--no-log-prefix", "--no-color", service])
+    /// Everything that a service's container has written to stderr.
+    pub(crate) fn log(&self, service: &str) -> String {
+        let output = self.on_container("logs", service);
+        String::from_utf8(output.stderr).expect("UTF-8")
+    }
+
+    fn on_container(&self, command: &str, service: &str) -> Output {
+        let container = self.container(service);
+        let id = container.at("/Id").as_str().expect("an id");
+        let output = self.engine.docker(&[command, id]).output().expect("docker");
+        assert!(output.status.success(), "docker {command}: {output:?}");
+        output
     }
 
     /// Where a service's port is published, as `host:port`.

@@ -19,7 +19,7 @@ use contract::{
 };
 use in_process::{
     InProcess,
-    bulk::{ArticleRow, CommentRow, FavoriteRow, FollowRow, Loader, TagRow, UserRow},
+    bulk::{ArticleRow, CommentRow, FollowRow, Loader, TagRow, UserRow},
 };
 
 pub(crate) const ADA: i64 = 1;
@@ -96,16 +96,12 @@ async fn load(app: &InProcess) -> in_process::bulk::Result<()> {
     loader.tags(&tags.map(|(id, name)| TagRow { id, name: name.into() })).await?;
     loader
         .articles(&[
-            article(1, "first", ADA, &["art", "rust"], 0),
-            article(2, "second", BOB, &["rust"], 1),
-            article(3, "third", ADA, &[], 1),
-            article(4, "fourth", BOB, &["art"], 2),
+            article(1, "first", ADA, &["art", "rust"], &[ADA, BOB], 0),
+            article(2, "second", BOB, &["rust"], &[ADA], 1),
+            article(3, "third", ADA, &[], &[], 1),
+            article(4, "fourth", BOB, &["art"], &[], 2),
         ])
         .await?;
-    let favorites = [(ADA, 1), (BOB, 1), (ADA, 2)];
-    let favorites =
-        favorites.map(|(account_id, article_id)| FavoriteRow { account_id, article_id });
-    loader.favorites(&favorites).await?;
     loader.follows(&[FollowRow { follower_id: ADA, followed_id: BOB }]).await?;
     // Of two with the same time the lower number comes first; the lowest number is the latest.
     loader
@@ -130,7 +126,14 @@ fn user(id: i64, name: &str, bio: Option<&str>, image: Option<&str>) -> UserRow 
     }
 }
 
-fn article(id: i64, slug: &str, author_id: i64, tags: &[&str], at: i64) -> ArticleRow {
+fn article(
+    id: i64,
+    slug: &str,
+    author_id: i64,
+    tags: &[&str],
+    fans: &[i64],
+    at: i64,
+) -> ArticleRow {
     ArticleRow {
         id,
         slug: slug.into(),
@@ -139,6 +142,7 @@ fn article(id: i64, slug: &str, author_id: i64, tags: &[&str], at: i64) -> Artic
         body: format!("# {slug}"),
         author_id,
         tag_list: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+        favorited_by: fans.to_vec(),
         created_at: time(at),
         updated_at: time(at + 3_600),
     }
