@@ -27,7 +27,7 @@ use crate::{
 const STATEMENTS: &str = in_process::SQL_STATEMENTS;
 
 /// The counter of calls to the backend, on the frontend.
-const BACKEND_CALLS: &str = "conduit_backend_calls_total";
+const BACKEND_CALLS: &str = remote::BACKEND_CALLS;
 
 /// After how many differing answers enough has been seen.
 const ENOUGH: usize = 5;

@@ -19,6 +19,10 @@ pub const FRONTEND: &str = "split-frontend";
 /// Package, binary and role of the API of the split.
 pub const BACKEND: &str = "split-backend";
 
+/// The lab's own package. It is built already; naming it beside the servers makes Cargo choose the
+/// same features of shared dependencies for them, so that nothing is compiled a second time.
+const LAB: &str = env!("CARGO_PKG_NAME");
+
 /// The workspace, found where it was when the lab was built.
 pub fn workspace() -> anyhow::Result<PathBuf> {
     let benches = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -69,7 +73,7 @@ pub fn build(mark: &(&str, String)) -> anyhow::Result<Binaries> {
         .current_dir(workspace()?)
         .args(["build", "--release", "--message-format=json-render-diagnostics"])
         .env(mark.0, &mark.1)
-        .args([MONOLITH, FRONTEND, BACKEND].map(|package| format!("--package={package}")))
+        .args([LAB, MONOLITH, FRONTEND, BACKEND].map(|package| format!("--package={package}")))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()

@@ -121,11 +121,7 @@ impl Truth {
                         let kept = slice.rate <= truth;
                         let latency = if kept { slo_ms / 5.0 } else { slo_ms * 5.0 };
                         slice.latency = Histogram(vec![((latency * 1e3) as u64, slice.completed)]);
-                        if kept {
-                            low = slice.rate
-                        } else {
-                            high = slice.rate
-                        }
+                        *(if kept { &mut low } else { &mut high }) = slice.rate;
                         slices.push(slice);
                     }
                 }

@@ -6,6 +6,7 @@ mod server;
 use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::Context;
+use conduit::wire::{API, path::TAGS};
 use futures_util::future::{join_all, select_all};
 use nix::{
     sys::signal::{Signal, killpg},
@@ -143,7 +144,7 @@ impl Rig {
             arm,
             args: Vec::new(),
             env: vec![(*mark, run.clone())],
-            first_path: if role == BACKEND { "/api/tags" } else { "/" },
+            first_path: if role == BACKEND { format!("{API}{TAGS}") } else { "/".to_owned() },
             log: self.logs.join(format!("{name}-{}-{role}.log", arm.name())),
         })
     }

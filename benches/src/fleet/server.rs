@@ -51,7 +51,7 @@ pub struct Launch<'a> {
     /// not decide what is measured.
     pub env: Vec<(&'a str, String)>,
     /// What to ask for to see whether it answers.
-    pub first_path: &'static str,
+    pub first_path: String,
     /// Where its stderr goes.
     pub log: PathBuf,
 }
@@ -85,7 +85,7 @@ pub struct Starting {
     started: Instant,
     role: &'static str,
     arm: Arm,
-    first_path: &'static str,
+    first_path: String,
     log: PathBuf,
 }
 
@@ -129,7 +129,7 @@ impl Starting {
             Err(_elapsed) => bail!("{role} was not ready after {START_LIMIT:?}"),
         };
         let ready = started.elapsed();
-        first_answer(role, address, first_path).await?;
+        first_answer(role, address, &first_path).await?;
         let first_ok = started.elapsed();
         let pid = Pid::from_raw(i32::try_from(child.id().context("it was not waited for")?)?);
         let resident_mib = probe::resident_mib(pid)?;
@@ -229,7 +229,7 @@ mod tests {
             arm: Arm::Monolith,
             args: Vec::new(),
             env: Vec::new(),
-            first_path: "/",
+            first_path: "/".to_owned(),
             log: dir.join("log"),
         }
     }

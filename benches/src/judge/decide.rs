@@ -198,3 +198,52 @@ fn in_words(effect: &Effect, enough: Option<usize>) -> String {
         None => "no reasonable number of restarts would decide: it is as large as the limit".into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn effect(ratio: [f64; 3], difference: [f64; 3]) -> Effect {
+        let estimate = |[low, value, high]: [f64; 3]| Estimate { value, low, high };
+        let (ratio, difference) = (estimate(ratio), estimate(difference));
+        Effect { restarts: 8, levels: [estimate([1.0; 3]); 2], ratio, difference }
+    }
+
+    #[test]
+    fn both_the_ratio_and_the_difference_have_to_matter() {
+        let limit = Limit::More { ratio: 1.10, difference: 0.5 };
+        let much = effect([1.2, 1.3, 1.4], [0.6, 0.8, 1.0]);
+        let little_time = effect([1.2, 1.3, 1.4], [0.02, 0.03, 0.04]);
+        let little_share = effect([1.01, 1.02, 1.03], [0.6, 0.8, 1.0]);
+        let unclear_time = effect([1.2, 1.3, 1.4], [0.4, 0.6, 0.8]);
+        assert_eq!(side(&much, limit), Side::Beyond);
+        assert_eq!(side(&little_time, limit), Side::Within);
+        assert_eq!(side(&little_share, limit), Side::Within);
+        assert_eq!(side(&unclear_time, limit), Side::Open);
+        // 0.1 ms from the limit with ± 0.2 ms from 8 restarts: about four times as many.
+        let enough = limit.decided_with(&unclear_time).unwrap();
+        assert!((22..=32).contains(&enough), "{enough}");
+    }
+
+    #[test]
+    fn losing_goodput_counts_downwards() {
+        let limit = Limit::Less(0.95);
+        let by = |ratio| side(&effect(ratio, [0.0; 3]), limit);
+        assert_eq!(by([0.7, 0.8, 0.9]), Side::Beyond);
+        assert_eq!(by([0.97, 1.0, 1.03]), Side::Within);
+        assert_eq!(by([0.9, 0.94, 0.98]), Side::Open);
+    }
+
+    #[test]
+    fn pages_that_disagree_make_it_depend() {
+        let pages = |home, article| [(Page::Home, Ok(home)), (Page::Article, Ok(article))];
+        assert_eq!(combine(&pages(Side::Beyond, Side::Beyond)).0, Outcome::Supported);
+        assert_eq!(combine(&pages(Side::Within, Side::Within)).0, Outcome::Refuted);
+        let (outcome, reasons) = combine(&pages(Side::Beyond, Side::Within));
+        assert_eq!(outcome, Outcome::Depends);
+        assert_eq!(reasons, ["It holds for the home page, not for the article page"]);
+        let open = [(Page::Home, Ok(Side::Beyond)), (Page::Article, Err("too noisy".into()))];
+        assert_eq!(combine(&open), (Outcome::Inconclusive, vec!["too noisy".into()]));
+        assert_eq!(combine(&[]).0, Outcome::Inconclusive);
+    }
+}

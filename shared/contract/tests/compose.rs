@@ -83,7 +83,7 @@ fn both_sites_serve_the_seeded_pages(composition: &Composition) {
             page
         });
         assert!(one.contains(slug), "{path} shows the newest article");
-        assert_eq!(one, other, "{path} is the same on both sites");
+        assert!(one == other, "{path} is the same on both sites");
     }
 }
 

@@ -100,7 +100,7 @@ impl From<ArticleRow> for Article {
 pub(crate) async fn get(app: &InProcess, caller: &Caller, slug: &str) -> Result<Article> {
     let viewer = app.tokens.viewer(caller)?;
     let not_found = || Error::NotFound(Resource::Article);
-    if !validation::can_exist(slug) {
+    if !validation::can_be_addressed(slug) {
         return Err(not_found());
     }
     let found: Option<ArticleRow> = on_read!(&app.db, db => {

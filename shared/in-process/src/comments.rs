@@ -41,7 +41,7 @@ impl CommentRow {
 pub(crate) async fn list(app: &InProcess, caller: &Caller, slug: &str) -> Result<Vec<Comment>> {
     let viewer = app.tokens.viewer(caller)?;
     let not_found = || Error::NotFound(Resource::Article);
-    if !validation::can_exist(slug) {
+    if !validation::can_be_addressed(slug) {
         return Err(not_found());
     }
     let rows: Vec<CommentRow> = on_read!(&app.db, db => {

@@ -40,7 +40,7 @@ pub(crate) use push_profile;
 pub(crate) async fn get(app: &InProcess, caller: &Caller, username: &str) -> Result<Profile> {
     let viewer = app.tokens.viewer(caller)?;
     let not_found = || Error::NotFound(Resource::Profile);
-    if !validation::can_exist(username) {
+    if !validation::can_be_addressed(username) {
         return Err(not_found());
     }
     let found: Option<ProfileRow> = on_read!(&app.db, db => {

@@ -38,6 +38,13 @@ pub fn can_exist(name: &str) -> bool {
     !name.contains('\0')
 }
 
+/// Whether anything that has a path of its own can have this name. Clients that follow the URL
+/// standard resolve `.` and `..` as steps in the hierarchy, however they are escaped, so a frontend
+/// can't even ask for them, and nobody needs to be asked here either.
+pub fn can_be_addressed(name: &str) -> bool {
+    can_exist(name) && !matches!(name, "" | "." | "..")
+}
+
 fn check_username(problems: &mut Problems, username: &str) {
     const FIELD: &str = "username";
     if !check_not_blank(problems, FIELD, username) {

@@ -24,7 +24,8 @@ impl Engine {
     /// # Errors
     /// What is missing, in words.
     pub(crate) fn find() -> Result<Self, String> {
-        let wrapper = std::env::var_os("COMPOSE_KIT").map(|kit| Path::new(&kit).join("engine"));
+        let kit = std::env::var_os("COMPOSE_KIT");
+        let wrapper = kit.map(|kit| repository().join(kit).join("engine"));
         let engine = Self { wrapper };
         match engine.docker(&["info"]).output() {
             Ok(output) if output.status.success() => Ok(engine),
@@ -66,6 +67,11 @@ impl Engine {
     }
 }
 
+fn repository() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    root.canonicalize().expect("the repository")
+}
+
 /// A container as the engine describes it.
 pub(crate) struct Container(Value);
 
@@ -97,10 +103,8 @@ pub(crate) struct Composition {
 impl Composition {
     /// A composition that does not run yet.
     pub(crate) fn new(engine: Engine) -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let root = root.canonicalize().expect("the repository");
         let name = format!("conduit-test-{}", std::process::id());
-        Self { engine, root, name, binaries: None }
+        Self { engine, root: repository(), name, binaries: None }
     }
 
     /// Builds the images: as the Dockerfile says, or with ready binaries from the directory that
