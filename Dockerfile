@@ -7,6 +7,7 @@
 
 FROM rust:1-slim-bookworm AS build
 WORKDIR /src
+ENV CARGO_TARGET_DIR=/target
 ENV PACKAGES="--package monolith --package split-frontend --package split-backend --package lab"
 
 # First the dependencies: the manifests, with an empty program and library for each crate's code.
@@ -32,11 +33,11 @@ RUN for manifest in */Cargo.toml shared/*/Cargo.toml; do \
  && rm -r */src shared/*/src
 
 # Then the code. Cargo compares by time, and the code may be older than what was just compiled in its
-# place: `touch` makes it newer.
+# place: `touch` makes it newer. (It must not reach what build scripts made: that is in /target.)
 COPY . .
 RUN find . -name '*.rs' -exec touch {} + \
  && cargo build --locked --release --bins $PACKAGES \
- && mkdir /out && cd target/release && cp monolith split-frontend split-backend lab /out/
+ && mkdir /out && cd /target/release && cp monolith split-frontend split-backend lab /out/
 
 # What runs: a number for a user that owns nothing, so that a program that was broken into finds
 # nothing to change. `compose` mounts the root file system read-only on top of that.

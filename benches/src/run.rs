@@ -94,7 +94,7 @@ pub async fn run(order: &Order) -> anyhow::Result<(PathBuf, Run)> {
         starts: measuring.starts,
     };
     measuring.folder.finish(&run)?;
-    Ok((measuring.folder.path, run))
+    Ok((measuring.folder.path.clone(), run))
 }
 
 /// What can't be measured on a database that the lab did not start.

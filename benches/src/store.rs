@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
 
 use crate::{
+    progress,
     record::{Run, SCHEMA, Slice},
     servers,
 };
@@ -33,6 +34,22 @@ pub struct Folder {
     /// The folder.
     pub path: PathBuf,
     slices: File,
+    /// How many slices are in [`SLICES`].
+    written: u64,
+    finished: bool,
+}
+
+impl Drop for Folder {
+    /// However a run was aborted: what it measured is not lost, and somebody should know.
+    fn drop(&mut self) {
+        if self.written == 0 && !self.finished {
+            // Best effort: an empty folder does no harm.
+            let _ = fs::remove_dir_all(&self.path);
+        } else if !self.finished {
+            let kept = self.path.join(SLICES);
+            progress::say("Kept", &format!("{} slices in {}", self.written, kept.display()));
+        }
+    }
 }
 
 impl Folder {
@@ -46,7 +63,7 @@ impl Folder {
             match fs::create_dir(&path) {
                 Ok(()) => {
                     let slices = File::create_new(path.join(SLICES))?;
-                    return Ok(Self { id, path, slices });
+                    return Ok(Self { id, path, slices, written: 0, finished: false });
                 }
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error).with_context(|| path.display().to_string()),
@@ -59,16 +76,18 @@ impl Folder {
     pub fn append(&mut self, slice: &Slice) -> anyhow::Result<()> {
         let mut line = serde_json::to_vec(slice)?;
         line.push(b'\n');
+        self.written += 1;
         self.slices.write_all(&line).with_context(|| self.path.join(SLICES).display().to_string())
     }
 
     /// Writes the whole run: complete, or not at all.
-    pub fn finish(&self, run: &Run) -> anyhow::Result<()> {
+    pub fn finish(&mut self, run: &Run) -> anyhow::Result<()> {
         let unfinished = self.path.join(format!("{RUN}.unfinished"));
         let mut file = File::create(&unfinished)?;
         serde_json::to_writer(&mut file, run)?;
         file.sync_all()?;
         fs::rename(&unfinished, self.path.join(RUN))?;
+        self.finished = true;
         Ok(())
     }
 }
@@ -108,6 +127,16 @@ mod tests {
         let second = Folder::create(root.path(), now, 7).unwrap();
         assert_ne!(first.path, second.path);
         assert!(first.id.ends_with("Z-7") && second.id.ends_with("Z-7-2"));
+    }
+
+    #[test]
+    fn a_run_that_measured_nothing_leaves_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = Folder::create(root.path(), Utc::now(), 1).unwrap();
+        let path = folder.path.clone();
+        assert!(path.exists());
+        drop(folder);
+        assert!(!path.exists());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow, bail};
-use http::{Request, StatusCode, Uri};
+use http::{Request, StatusCode};
 use nix::{
     sys::signal::{Signal, killpg},
     unistd::Pid,
@@ -183,12 +183,12 @@ fn parse_ready(role: &str, line: &str) -> anyhow::Result<SocketAddr> {
     address.with_context(|| format!("{role} printed {line:?} instead of its ready line"))
 }
 
-async fn first_answer(role: &str, address: SocketAddr, path: &'static str) -> anyhow::Result<()> {
+async fn first_answer(role: &str, address: SocketAddr, path: &str) -> anyhow::Result<()> {
     let connections = Connections::new(address);
     let deadline = Instant::now() + START_LIMIT;
     loop {
         let mut request = Request::new(Body::default());
-        *request.uri_mut() = Uri::from_static(path);
+        *request.uri_mut() = path.parse()?;
         let answer = match connections.send(request).await {
             Ok(answer) if answer.status == StatusCode::OK => return Ok(()),
             Ok(answer) => answer.status.to_string(),
