@@ -8,7 +8,7 @@ use std::{
 
 use clap::{Args, Parser, Subcommand};
 use contract::dataset::{Dataset, Size};
-use in_process::{DatabaseArgs, DatabaseUrl};
+use in_process::DatabaseArgs;
 use lab::{
     databases::Engine,
     doctor,
@@ -86,11 +86,10 @@ struct RunArgs {
 
 #[derive(Args, Debug)]
 struct SeedArgs {
-    /// Which database: postgres://… or sqlite:FILE.
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
-    database_url: DatabaseUrl,
+    #[command(flatten)]
+    database: DatabaseArgs,
     /// How many articles.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", default_value_t = Size::default().articles)]
     articles: u64,
     /// How many accounts.
     #[arg(long, value_name = "N", default_value_t = Size::default().users)]
@@ -98,6 +97,9 @@ struct SeedArgs {
     /// The same seed gives the same rows.
     #[arg(long, default_value_t = DATASET_SEED)]
     seed: u64,
+    /// Leave a database that has articles as it is, instead of refusing it.
+    #[arg(long)]
+    if_empty: bool,
 }
 
 /// Exit code after Ctrl-C, by the shell's convention: 128 + SIGINT.
@@ -190,14 +192,12 @@ fn seed_from_clock() -> u64 {
 }
 
 async fn fill(args: SeedArgs) -> anyhow::Result<()> {
-    let SeedArgs { database_url, articles, users, seed } = args;
+    let SeedArgs { database, articles, users, seed, if_empty } = args;
     if users == 0 && articles > 0 {
         anyhow::bail!("--users: articles need at least one account to write them");
     }
     let size = Size { articles, users, ..Size::default() };
-    let database =
-        DatabaseArgs { database_url: Some(database_url), ..DatabaseArgs::in_data_dir("./data") };
-    seed::fill(&database, &Dataset::new(size, seed)).await
+    seed::fill(&database, &Dataset::new(size, seed), if_empty).await
 }
 
 #[cfg(test)]

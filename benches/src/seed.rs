@@ -2,34 +2,45 @@
 
 use std::time::Instant;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow};
 use conduit::{Caller, Conduit, ListArticles, RequestId};
 use contract::{dataset::Dataset, seed};
 use in_process::{DatabaseArgs, IdentityArgs, InProcess, Options};
 
 use crate::progress;
 
-/// Fills an empty database; one without tables is given them first.
+/// Fills an empty database; one without tables is given them first. One that has articles is left
+/// as it is: that is an error, or with `if_empty` what was wanted.
 ///
 /// # Errors
 /// One line: the database can't be used, or has articles already.
-pub async fn fill(database: &DatabaseArgs, dataset: &Dataset) -> anyhow::Result<()> {
+pub async fn fill(
+    database: &DatabaseArgs,
+    dataset: &Dataset,
+    if_empty: bool,
+) -> anyhow::Result<()> {
     // The app wants a secret to sign tokens with, although nobody signs in here: one that goes
     // again, so that a later server makes its own.
     let secret = tempfile::tempdir()?;
     let identity = IdentityArgs { token_secret_file: Some(secret.path().join("token-secret")) };
     in_process::migrate(database).await?;
     let app = InProcess::connect(database, &identity, Options::default()).await?;
-    let filled = fill_empty(&app, dataset).await;
+    let filled = match count_articles(&app).await {
+        Ok(0) => fill_empty(&app, dataset).await,
+        Ok(articles) if if_empty => {
+            progress::say("Seeded", &format!("already: {articles} articles"));
+            Ok(())
+        }
+        Ok(articles) => Err(anyhow!(
+            "--database-url: the database has {articles} articles already; give an empty one"
+        )),
+        Err(error) => Err(error),
+    };
     app.close().await;
     filled
 }
 
 async fn fill_empty(app: &InProcess, dataset: &Dataset) -> anyhow::Result<()> {
-    let articles = count_articles(app).await?;
-    if articles > 0 {
-        bail!("--database-url: the database has {articles} articles already; give an empty one");
-    }
     let start = Instant::now();
     let bar = progress::bar("Seeding", dataset.rows());
     seed::load(app.db(), dataset, |done, _all| bar.set_position(done)).await?;

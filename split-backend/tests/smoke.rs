@@ -2,7 +2,8 @@
 
 use contract::smoke::Program;
 
-const PROGRAM: Program = Program { binary: env!("CARGO_BIN_EXE_split-backend"), role: "split-backend" };
+const PROGRAM: Program =
+    Program { binary: env!("CARGO_BIN_EXE_split-backend"), role: "split-backend" };
 
 #[test]
 fn it_comes_up_and_stops() {

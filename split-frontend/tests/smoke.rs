@@ -14,19 +14,19 @@ const BINARY: &str = env!("CARGO_BIN_EXE_split-frontend");
 fn frontend(backend: SocketAddr) -> Server {
     let url = format!("http://{backend}");
     let env = [("BACKEND_URL", url.as_str()), ("LISTEN", "127.0.0.1:0")];
-    Server::start(command(BINARY, &["serve"], &env)).unwrap()
+    Server::start(command(BINARY, &["serve"], &env)).expect("a ready frontend")
 }
 
 /// A backend on the given port, until the returned handle is dropped.
 fn backend(listener: TcpListener) -> tokio::runtime::Runtime {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let port = InMemory::new(&Dataset::new(Size { articles: 20, ..Size::default() }, 1));
     let app = Router::new()
         .nest(conduit::wire::API, api::router(port))
         .route("/readyz", axum::routing::get(|| async {}));
-    listener.set_nonblocking(true).unwrap();
     runtime.spawn(async move {
-        axum::serve(tokio::net::TcpListener::from_std(listener).unwrap(), app).await
+        listener.set_nonblocking(true)?;
+        axum::serve(tokio::net::TcpListener::from_std(listener)?, app).await
     });
     runtime
 }

@@ -83,36 +83,26 @@ impl Program {
         let data = data.path().to_str().expect("a temporary path in UTF-8");
         let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let taken = taken.local_addr().expect("an address").to_string();
-        let free = "127.0.0.1:0";
-        let cases: [(&str, &[&str], &[(&str, &str)]); 8] = [
-            ("--listen", &["--listen", &taken, "--data-dir", data], &[]),
-            ("--data-dir", &["--listen", free, "--data-dir", "/dev/null/below"], &[]),
-            (
-                "--database-url",
-                &["--listen", free, "--data-dir", data],
-                &[("DATABASE_URL", "mysql://x")],
-            ),
-            (
-                "--database-url",
-                &["--listen", free, "--data-dir", data],
-                &[("DATABASE_URL", "postgres://u:s3cret@127.0.0.1:1/x")],
-            ),
+        // The flag that the refusal names, further flags, environment.
+        type Case<'a> = (&'a str, Vec<&'a str>, Vec<(&'a str, &'a str)>);
+        let cases: Vec<Case<'_>> = vec![
+            ("--listen", vec!["--listen", &taken], vec![]),
+            ("--data-dir", vec!["--data-dir", "/dev/null/below"], vec![]),
+            ("--database-url", vec![], vec![("DATABASE_URL", "mysql://x")]),
+            ("--database-url", vec![], vec![("DATABASE_URL", "postgres://u:s3cret@127.0.0.1:1/x")]),
             (
                 "--token-secret-file",
-                &["--listen", free, "--data-dir", data, "--production"],
-                &[("TOKEN_SECRET_FILE", "/does/not/exist")],
+                vec!["--production"],
+                vec![("TOKEN_SECRET_FILE", "/does/not/exist")],
             ),
-            (
-                "--lab",
-                &["--listen", free, "--data-dir", data, "--production", "--lab", "x.json"],
-                &[],
-            ),
-            ("--lab", &["--listen", free, "--data-dir", data], &[("LAB_FILE", "/does/not/exist")]),
-            ("--log", &["--listen", free, "--data-dir", data, "--log", "x=y=z"], &[]),
+            ("--lab", vec!["--production", "--lab", "x.json"], vec![]),
+            ("--lab", vec![], vec![("LAB_FILE", "/does/not/exist")]),
+            ("--log", vec!["--log", "x=y=z"], vec![]),
         ];
-        for (setting, args, env) in cases {
-            let args = [&["serve"], args].concat();
-            let said = refusal(command(self.binary, &args, env)).expect(setting);
+        for (setting, args, mut env) in cases {
+            env.extend([("LISTEN", "127.0.0.1:0"), ("DATA_DIR", data)]);
+            let args = [vec!["serve"], args].concat();
+            let said = refusal(command(self.binary, &args, &env)).expect(setting);
             let errors: Vec<_> = said.lines().filter(|line| line.starts_with("error: ")).collect();
             assert_eq!(errors.len(), 1, "{setting}: {said}");
             assert!(errors[0].contains(setting), "{setting}: {said}");
