@@ -11,7 +11,7 @@ use nix::time::ClockId;
 
 use crate::{
     affinity,
-    load::{Timer, Times},
+    load::{Timer, Times, punctual},
     machine,
     record::Machine,
 };
@@ -125,6 +125,7 @@ fn quota() -> Finding {
 /// How late the timer fires that the generator waits with.
 async fn timers() -> anyhow::Result<Finding> {
     const TRIES: u32 = 200;
+    let real_time = punctual();
     let timer = Timer::new()?;
     let mut late = Times::new();
     for _ in 0..TRIES {
@@ -133,7 +134,8 @@ async fn timers() -> anyhow::Result<Finding> {
         late.record(deadline.elapsed());
     }
     let (median, p99) = (late.quantile_us(0.5), late.quantile_us(0.99));
-    let found = format!("timerfd fires {median} µs late (median), {p99} µs (p99)");
+    let thread = if real_time { "a real-time thread" } else { "an ordinary thread" };
+    let found = format!("timerfd wakes {thread} {median} µs late (median), {p99} µs (p99)");
     Ok(if p99 > 1_000 {
         let instead = "slices with a generator lag above 1 ms are flagged in the report";
         Finding::lacking("timers", found, instead)

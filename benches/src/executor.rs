@@ -1,6 +1,8 @@
 //! Goes through a plan: one block after the other on the servers of one restart, and leaves a
 //! [`Slice`] for every stretch of load.
 
+use std::collections::BTreeMap;
+
 use anyhow::Context;
 use indicatif::ProgressBar;
 use nix::unistd::getpid;
@@ -8,11 +10,11 @@ use nix::unistd::getpid;
 use crate::{
     fleet::System,
     load::{Generator, poisson},
-    pilot::steady_rate,
+    pilot::Found,
     plan::{Block, Plan, Restart},
     probe::{self, Scope, Watched},
     progress::ms,
-    record::{Arm, Comparison, Page, Pilot, Purpose, Slice},
+    record::{Arm, Comparison, Page, Purpose, Slice},
     store::Folder,
     visitors::Visitors,
 };
@@ -40,7 +42,7 @@ pub struct Executor<'a> {
     /// What is asked for.
     pub visitors: &'a Visitors,
     /// What the pilot found.
-    pub pilot: &'a Pilot,
+    pub found: &'a Found,
     /// The database's processes, where there are any.
     pub database: Option<Watched>,
     /// Which restart this is.
@@ -88,7 +90,7 @@ impl Executor<'_> {
         for (number, block) in (0..).zip(&plan.blocks) {
             match block {
                 Block::Steady { comparison, page, order, seconds, seed } => {
-                    let rate = steady_rate(self.monolith_cpu_ms(*page)?);
+                    let rate = looked_at(&self.found.rates, *page)?;
                     let (comparison, page) = (*comparison, *page);
                     let (seconds, seed) = (*seconds, *seed);
                     let purpose = Purpose::Steady;
@@ -111,7 +113,7 @@ impl Executor<'_> {
         let Block::Capacity { comparison, page, arms, steps, seconds, slo_ms, seed } = block else {
             return Ok(());
         };
-        let one_core = 1e3 / self.monolith_cpu_ms(*page)?;
+        let one_core = 1e3 / looked_at(&self.found.pilot.cpu_ms, *page)?;
         let mut searches: Vec<Search> =
             arms.iter().map(|arm| Search::new(*arm, one_core)).collect();
         for step in 0..*steps {
@@ -133,11 +135,6 @@ impl Executor<'_> {
             }
         }
         Ok(())
-    }
-
-    fn monolith_cpu_ms(&self, page: Page) -> anyhow::Result<f64> {
-        let cpu = self.pilot.cpu_ms.get(&page).copied();
-        cpu.with_context(|| format!("the pilot did not look at the {} page", page.name()))
     }
 
     /// Thaws an arm, warms it up, loads it, freezes it.
@@ -189,6 +186,11 @@ impl Executor<'_> {
         self.slices.push(slice);
         self.slices.last().context("a slice was pushed just now")
     }
+}
+
+fn looked_at(found: &BTreeMap<Page, f64>, page: Page) -> anyhow::Result<f64> {
+    let value = found.get(&page).copied();
+    value.with_context(|| format!("the pilot did not look at the {} page", page.name()))
 }
 
 /// One arm's bracket around the highest rate that keeps the SLO.

@@ -4,18 +4,25 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, ensure};
+use nix::unistd::getpid;
 
 use crate::{
+    databases::POSTGRES,
+    executor::GENERATOR,
     fleet::System,
-    load::{Generator, poisson},
-    probe,
+    load::{Generator, Tally, Target, poisson},
+    probe::{self, Scope, Watched},
     record::{Page, Pilot},
     visitors::Visitors,
 };
 
 /// Share of the servers' core that the monolith uses at the steady rate. Low enough that the
 /// split, whatever its tax, is not near saturation; high enough for narrow intervals.
-pub const UTILISATION: f64 = 0.30;
+const SERVERS: f64 = 0.30;
+
+/// Share of the other core that generator and database may use at the steady rate: beyond, answers
+/// would wait there, and not in what is measured.
+const BESIDE: f64 = 0.40;
 
 /// Bounds of the steady rate, arrivals per second: below, a slice holds too few requests; above,
 /// the generator would begin to need its core for itself.
@@ -27,41 +34,103 @@ const PLANTED: f64 = 0.05;
 /// Requests of the first, rough measurement, after as many to warm up.
 const ROUGH: usize = 150;
 
-/// The steady rate for a page that costs the monolith `cpu_ms`: the same for every arm.
-pub fn steady_rate(cpu_ms: f64) -> f64 {
-    (UTILISATION * 1e3 / cpu_ms).clamp(RATES.0, RATES.1)
+/// What was found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// What goes into the record.
+    pub pilot: Pilot,
+    /// Page → steady rate, arrivals per second, the same for every arm.
+    pub rates: BTreeMap<Page, f64>,
+    /// What should be known about runs on this database.
+    pub remark: Option<String>,
 }
 
-/// What one monolith pays per page: roughly first, then for `seconds` at the rate that follows.
-pub async fn pilot(
-    generator: &Generator,
-    monolith: &System,
-    visitors: &Visitors,
-    seconds: f64,
-    seed: u64,
-) -> anyhow::Result<Pilot> {
-    let mut cpu_ms = BTreeMap::new();
-    let watched = monolith.watched();
-    for page in [Page::Home, Page::Article] {
-        let target = visitors.to(page, monolith.front);
-        generator.warm(target.clone(), ROUGH).await?;
+/// CPU of one page, milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Cost {
+    servers: f64,
+    database: f64,
+    generator: f64,
+}
 
-        let before = probe::read(&watched)?;
-        let rough = generator.warm(target.clone(), ROUGH).await?;
-        let used: f64 = before.until(&probe::read(&watched)?).cpu_ms.values().sum();
-        ensure!(rough.completed > 0, "the monolith does not answer: {:?}", rough.errors);
-        let rate = steady_rate(used / rough.completed as f64);
-
-        let arrivals = poisson(rate, seconds, seed, target.paths.len());
-        let before = probe::read(&watched)?;
-        let steady = generator.open(target, arrivals).await?;
-        let used: f64 = before.until(&probe::read(&watched)?).cpu_ms.values().sum();
-        ensure!(steady.completed > 0, "the monolith does not answer: {:?}", steady.errors);
-        cpu_ms.insert(page, used / steady.completed as f64);
+impl Cost {
+    /// The rate at which neither core is used more than it should be.
+    fn steady_rate(self) -> f64 {
+        let servers = SERVERS * 1e3 / self.servers;
+        let beside = BESIDE * 1e3 / (self.database + self.generator);
+        servers.min(beside).clamp(RATES.0, RATES.1)
     }
-    let home = cpu_ms.get(&Page::Home).context("no home page was measured")?;
-    let planted_ms = PLANTED * home;
-    Ok(Pilot { cpu_ms, planted_ms })
+}
+
+/// Looks at one monolith: roughly first, then for `seconds` at the rate that follows.
+#[derive(Debug)]
+pub struct Look<'a> {
+    /// Sends requests.
+    pub generator: &'a Generator,
+    /// What is asked for.
+    pub visitors: &'a Visitors,
+    /// The database's processes, where they are the lab's own.
+    pub database: Option<Watched>,
+    /// Length of the second look at each page.
+    pub seconds: f64,
+    /// Seed of arrivals.
+    pub seed: u64,
+}
+
+impl Look<'_> {
+    /// What one monolith pays per page, and the rates that follow.
+    pub async fn at(&self, monolith: &System) -> anyhow::Result<Found> {
+        let me = Watched { name: GENERATOR.to_owned(), pid: getpid(), scope: Scope::Process };
+        let mut watched = monolith.watched();
+        watched.extend(self.database.iter().cloned().chain([me]));
+
+        let (mut cpu_ms, mut rates) = (BTreeMap::new(), BTreeMap::new());
+        let mut remark = None;
+        for page in [Page::Home, Page::Article] {
+            let cost = self.page(self.visitors.to(page, monolith.front), &watched).await?;
+            cpu_ms.insert(page, cost.servers);
+            rates.insert(page, cost.steady_rate());
+            if cost.database > cost.servers {
+                remark = Some(format!(
+                    "a page costs PostgreSQL more CPU ({:.2} ms) than the monolith ({:.2} ms), and \
+                     it shares its core with the generator: goodput is the database's, and so is \
+                     much of the latency",
+                    cost.database, cost.servers
+                ));
+            }
+        }
+        let home = cpu_ms.get(&Page::Home).context("no home page was looked at")?;
+        let planted_ms = PLANTED * home;
+        Ok(Found { pilot: Pilot { cpu_ms, planted_ms }, rates, remark })
+    }
+
+    async fn page(&self, target: Target, watched: &[Watched]) -> anyhow::Result<Cost> {
+        self.generator.warm(target.clone(), ROUGH).await?;
+        let rough = cost(watched, self.generator.warm(target.clone(), ROUGH)).await?;
+        let arrivals = poisson(rough.steady_rate(), self.seconds, self.seed, target.paths.len());
+        cost(watched, self.generator.open(target, arrivals)).await
+    }
+}
+
+/// What a page costs under `load`.
+async fn cost(
+    watched: &[Watched],
+    load: impl Future<Output = anyhow::Result<Tally>>,
+) -> anyhow::Result<Cost> {
+    let before = probe::read(watched)?;
+    let tally = load.await?;
+    let used = before.until(&probe::read(watched)?).cpu_ms;
+    ensure!(tally.completed > 0, "the monolith does not answer: {:?}", tally.errors);
+    let mut cost = Cost::default();
+    for (name, ms) in used {
+        let per_page = ms / tally.completed as f64;
+        match name.as_str() {
+            POSTGRES => cost.database += per_page,
+            GENERATOR => cost.generator += per_page,
+            _ => cost.servers += per_page,
+        }
+    }
+    Ok(cost)
 }
 
 #[cfg(test)]
@@ -70,8 +139,15 @@ mod tests {
 
     #[test]
     fn a_page_that_costs_a_millisecond_is_asked_for_300_times_a_second() {
-        assert!((steady_rate(1.0) - 300.0).abs() < 1e-9);
-        assert!((steady_rate(1e-6) - RATES.1).abs() < 1e-9);
-        assert!((steady_rate(1e6) - RATES.0).abs() < 1e-9);
+        let cost = |servers| Cost { servers, database: 0.0, generator: 0.1 };
+        assert!((cost(1.0).steady_rate() - 300.0).abs() < 1e-9);
+        assert!((cost(1e-6).steady_rate() - RATES.1).abs() < 1e-9);
+        assert!((cost(1e6).steady_rate() - RATES.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_page_that_is_the_databases_work_does_not_drown_its_core() {
+        let cost = Cost { servers: 0.5, database: 1.5, generator: 0.1 };
+        assert!((cost.steady_rate() - 250.0).abs() < 1e-9);
     }
 }

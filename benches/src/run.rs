@@ -13,7 +13,7 @@ use crate::{
     fleet::System,
     load::Generator,
     machine, parity,
-    pilot::{pilot, steady_rate},
+    pilot::{Found, Look},
     plan::Plan,
     progress::{self, ms},
     record::{Arm, Parity, Pilot, Run, SCHEMA, Slice, Start},
@@ -67,13 +67,13 @@ pub async fn run(order: &Order) -> anyhow::Result<(PathBuf, Run)> {
         starts: Vec::new(),
     };
     let clock = Instant::now();
-    let (parity, pilot) = measuring.before(&mut site, order).await?;
-    plant(&mut site, &pilot)?;
-    measuring.restarts(&mut site, &plan, &pilot).await?;
+    let (parity, found) = measuring.before(&mut site, order).await?;
+    plant(&mut site, &found.pilot)?;
+    measuring.restarts(&mut site, &plan, &found).await?;
     let seconds = clock.elapsed().as_secs_f64();
 
     let mut layout = site.rig.layout.clone();
-    layout.fallbacks.extend(unwatched(order, &site));
+    layout.fallbacks.extend(unwatched(order, &site).into_iter().chain(found.remark));
     let run = Run {
         schema: SCHEMA,
         id: measuring.folder.id.clone(),
@@ -89,7 +89,7 @@ pub async fn run(order: &Order) -> anyhow::Result<(PathBuf, Run)> {
         database: order.engine.kind().to_owned(),
         dataset: site.rows(),
         parity,
-        pilot,
+        pilot: found.pilot,
         slices: measuring.slices,
         starts: measuring.starts,
     };
@@ -128,7 +128,7 @@ struct Measuring {
 impl Measuring {
     /// Parity gate and pilot, on servers and copies of the data of their own: the gate registers
     /// accounts, which must not be in the data that is measured on.
-    async fn before(&mut self, site: &mut Site, order: &Order) -> anyhow::Result<(Parity, Pilot)> {
+    async fn before(&mut self, site: &mut Site, order: &Order) -> anyhow::Result<(Parity, Found)> {
         const ARMS: [Arm; 2] = [Arm::Monolith, Arm::Split];
         let databases = site.seeded.copies("gate", &ARMS, &mut site.guardian).await?;
         let mut fleet = site.rig.start(&databases, &ARMS, "gate").await?;
@@ -138,18 +138,21 @@ impl Measuring {
             let parity = parity::gate(&monolith, &split, &site.dataset).await?;
             progress::say("Piloting", "what a page costs here");
             split.park()?;
-            let seconds = order.pilot_seconds();
-            let pilot =
-                pilot(&self.generator, &monolith, &self.visitors, seconds, order.seed).await?;
-            Ok((parity, pilot))
+            let look = Look {
+                generator: &self.generator,
+                visitors: &self.visitors,
+                database: site.seeded.watched(),
+                seconds: order.pilot_seconds(),
+                seed: order.seed,
+            };
+            Ok((parity, look.at(&monolith).await?))
         };
-        let (parity, pilot) = fleet.unless_one_dies(gate).await?;
+        let (parity, found) = fleet.unless_one_dies(gate).await?;
         fleet.stop().await?;
-        for (page, cpu) in &pilot.cpu_ms {
-            let rate = steady_rate(*cpu);
-            progress::say("", &format!("{} page: {cpu:.3} ms of CPU, {rate:.0}/s", page.name()));
+        for (page, rate) in &found.rates {
+            progress::say("", &format!("{} page: {rate:.0} visitors a second", page.name()));
         }
-        Ok((parity, pilot))
+        Ok((parity, found))
     }
 
     /// All restarts of the plan, each on fresh processes. The copies of the data stay: pages only
@@ -158,14 +161,14 @@ impl Measuring {
         &mut self,
         site: &mut Site,
         plan: &Plan,
-        pilot: &Pilot,
+        found: &Found,
     ) -> anyhow::Result<()> {
         let mut arms: Vec<Arm> = plan.restarts.iter().flat_map(|r| r.arms.clone()).collect();
         arms.sort_unstable();
         arms.dedup();
         let databases = site.seeded.copies("arm", &arms, &mut site.guardian).await?;
         let bar = progress::bar("Measuring", ms(executor::duration(plan)));
-        let measured = self.each_restart(site, plan, pilot, &databases, &bar).await;
+        let measured = self.each_restart(site, plan, found, &databases, &bar).await;
         bar.finish_and_clear();
         measured
     }
@@ -174,7 +177,7 @@ impl Measuring {
         &mut self,
         site: &Site,
         plan: &Plan,
-        pilot: &Pilot,
+        found: &Found,
         databases: &Databases,
         bar: &indicatif::ProgressBar,
     ) -> anyhow::Result<()> {
@@ -190,7 +193,7 @@ impl Measuring {
             let mut executor = Executor {
                 generator: &self.generator,
                 visitors: &self.visitors,
-                pilot,
+                found,
                 database: site.seeded.watched(),
                 restart: number,
                 systems,

@@ -255,19 +255,20 @@ mod tests {
     }
 
     /// A real server behind the ready line of a script, so that there is a process to freeze.
-    async fn started(dir: &Path, after: &str) -> Server {
+    async fn started(dir: &Path, before: &str, after: &str) -> Server {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = axum::Router::new().route("/", axum::routing::get(|| async { "hello" }));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        let binary = script(dir, &format!("echo 'ready http://{address} role=monolith'; {after}"));
+        let binary =
+            script(dir, &format!("{before}; echo 'ready http://{address} role=monolith'; {after}"));
         launch(&binary, dir).spawn().unwrap().answer().await.unwrap()
     }
 
     #[tokio::test]
     async fn a_server_that_dies_later_is_named_too() {
         let dir = tempfile::tempdir().unwrap();
-        let mut server = started(dir.path(), "exec sleep 600").await;
+        let mut server = started(dir.path(), "true", "exec sleep 600").await;
         assert!(server.ready <= server.first_ok);
         killpg(server.pid, Signal::SIGKILL).unwrap();
         let error = server.death().await.to_string();
@@ -277,7 +278,8 @@ mod tests {
     #[tokio::test]
     async fn a_frozen_server_can_be_stopped_in_order() {
         let dir = tempfile::tempdir().unwrap();
-        let server = started(dir.path(), "trap 'exit 0' TERM; while :; do sleep 0.01; done").await;
+        let server =
+            started(dir.path(), "trap 'exit 0' TERM", "while :; do sleep 0.01; done").await;
         let pid = server.pid;
         killpg(pid, Signal::SIGSTOP).unwrap();
         while probe::state(pid) != Some('T') {

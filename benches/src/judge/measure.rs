@@ -46,7 +46,14 @@ pub(super) fn contrast(
         rate: rounded(rate),
         confidence: rounded(method.confidence),
         all: reading(&|_| true),
-        gated: anything_flagged.then(|| reading(&|block| !block.flagged)),
+        gated: anything_flagged.then(|| {
+            // Each metric without what makes it suspicious: see `Flag`.
+            let clock = reading(&|block| !block.flagged);
+            let cpu = reading(&|block| !block.cpu_flagged);
+            let mut metrics = clock.metrics;
+            metrics.extend(cpu.metrics.into_iter().filter(|(metric, _)| metric.is_cpu()));
+            Reading { metrics, processes: cpu.processes, ..clock }
+        }),
     })
 }
 

@@ -112,7 +112,7 @@ fn conduct(run: &Run, slo_ms: f64) -> Conduct {
         run.slices.iter().filter_map(|s| Some(select::remark(s, why(s)?))).collect()
     };
     let flagged = |slice: &Slice| {
-        let flags = select::flags(slice);
+        let flags: Vec<_> = select::flags(slice).into_iter().map(|flag| flag.why).collect();
         (select::void(slice).is_none() && !flags.is_empty()).then(|| flags.join("; "))
     };
     Conduct {

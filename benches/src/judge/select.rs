@@ -19,8 +19,20 @@ pub(super) struct Block<'a> {
     pub(super) restart: u32,
     /// Slices of the first and of the second arm, in the order in which they ran.
     pub(super) arms: [Vec<&'a Slice>; 2],
-    /// Whether one of them is flagged.
+    /// Whether one of them is flagged for anything: then latencies and goodput are suspicious.
     pub(super) flagged: bool,
+    /// Whether one of them is flagged for something that also makes CPU suspicious.
+    pub(super) cpu_flagged: bool,
+}
+
+/// Why a slice is under suspicion.
+pub(super) struct Flag {
+    /// In words.
+    pub(super) why: String,
+    /// Whether it casts doubt on CPU per page too, or on what is read off a clock only. A late
+    /// generator and a hypervisor that took the core away make answers later; neither is charged
+    /// to a server's process. Neighbours inside the machine empty its caches, which is.
+    pub(super) spoils_cpu: bool,
 }
 
 /// The blocks of one contrast. A block with a void slice is left out as a whole: half a pair
@@ -42,9 +54,10 @@ pub(super) fn blocks(
         .into_iter()
         .filter(|(_, slices)| slices.iter().all(|s| void(s).is_none()))
         .map(|((restart, _), slices)| {
-            let flagged = slices.iter().any(|s| !flags(s).is_empty());
+            let flags: Vec<Flag> = slices.iter().flat_map(|s| flags(s)).collect();
+            let cpu_flagged = flags.iter().any(|flag| flag.spoils_cpu);
             let (second, first) = slices.into_iter().partition(|s| s.arm == second_arm);
-            Block { restart, arms: [first, second], flagged }
+            Block { restart, arms: [first, second], flagged: !flags.is_empty(), cpu_flagged }
         })
         .filter(|block| block.arms.iter().all(|slices| !slices.is_empty()))
         .collect()
@@ -67,19 +80,22 @@ pub(super) fn void(slice: &Slice) -> Option<String> {
 
 /// Why a slice is under suspicion, if it is. Errors flag steady slices only: in a search for the
 /// highest rate they are part of the answer.
-pub(super) fn flags(slice: &Slice) -> Vec<String> {
+pub(super) fn flags(slice: &Slice) -> Vec<Flag> {
     let mut flags = Vec::new();
     let lag = lag_p99_ms(slice);
     if lag > LAG_LIMIT_MS {
-        flags.push(format!("the generator was late: p99 {lag:.1} ms"));
+        let why = format!("the generator was late: p99 {lag:.1} ms");
+        flags.push(Flag { why, spoils_cpu: false });
     }
-    let foreign = slice.foreign_cpu + slice.steal;
-    if foreign > FOREIGN_LIMIT {
-        flags.push(format!("others used {:.0} % of the CPU", foreign * 100.0));
+    let taken = slice.foreign_cpu + slice.steal;
+    if taken > FOREIGN_LIMIT {
+        let why = format!("others used {:.0} % of the CPU", taken * 100.0);
+        flags.push(Flag { why, spoils_cpu: slice.foreign_cpu > FOREIGN_LIMIT });
     }
     let failed = slice.scheduled.saturating_sub(slice.completed);
     if slice.purpose == Purpose::Steady && failed as f64 > ERROR_LIMIT * slice.scheduled as f64 {
-        flags.push(format!("{failed} of {} answers wrong or missing", slice.scheduled));
+        let why = format!("{failed} of {} answers wrong or missing", slice.scheduled);
+        flags.push(Flag { why, spoils_cpu: true });
     }
     flags
 }

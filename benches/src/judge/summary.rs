@@ -63,7 +63,8 @@ pub struct Contrast {
     pub confidence: f64,
     /// From everything that isn't void.
     pub all: Reading,
-    /// Without blocks that hold a flagged slice; absent where nothing was flagged.
+    /// Each metric without the blocks that hold a slice flagged for something that bears on it;
+    /// absent where nothing was flagged. Counts are those of the latencies.
     pub gated: Option<Reading>,
 }
 
@@ -108,6 +109,13 @@ pub enum Metric {
     P99,
     /// Highest rate that keeps the SLO, pages per second.
     Goodput,
+}
+
+impl Metric {
+    /// Whether it is read off processes' CPU clocks, and not off the clock on the wall.
+    pub fn is_cpu(self) -> bool {
+        matches!(self, Self::CpuServers | Self::CpuDatabase | Self::CpuTotal)
+    }
 }
 
 /// An effect, or what is missing to estimate one.

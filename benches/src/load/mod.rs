@@ -24,7 +24,10 @@ use std::{
 use anyhow::Context;
 use http::{Request, StatusCode, Uri};
 use nix::sys::prctl;
-use rustix::process::setpriority_process;
+use thread_priority::{
+    RealtimeThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy,
+    set_thread_priority_and_policy, thread_native_id,
+};
 use tokio::{
     runtime,
     sync::{mpsc, oneshot},
@@ -45,9 +48,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The schedule starts this much after the order for it, so that the first arrival is not late
 /// already.
 const HEAD_START: Duration = Duration::from_millis(2);
-
-/// Priority of the generator's thread: its work is little, but it has to be done on time.
-const NICENESS: i32 = -10;
 
 /// A thread of its own that sends requests: nothing else that the lab does can delay them.
 #[derive(Debug)]
@@ -85,11 +85,7 @@ impl Generator {
         let (orders, inbox) = mpsc::unbounded_channel();
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         thread::Builder::new().name("generator".to_owned()).spawn(move || {
-            // Both are refinements; where one is refused (negative niceness is for root), the
-            // measured lag says what that costs. First: the kernel may round up waits by 50 µs.
-            let _ = prctl::set_timerslack(1);
-            // Then: whoever shares the core, such as a database, is interrupted for a request.
-            let _ = setpriority_process(None, NICENESS);
+            punctual();
             runtime.block_on(serve(inbox));
         })?;
         Ok(Self { orders })
@@ -112,6 +108,18 @@ impl Generator {
         self.orders.send(Order { target, work, reply }).ok().context(gone)?;
         Ok(answer.await.context(gone)??)
     }
+}
+
+/// Makes the calling thread start its work on time, as far as the system permits; what that comes
+/// to is measured as lag. Returns whether it runs in real time, which only root may decide.
+///
+/// Otherwise the kernel lets whoever has the core, such as a database, go on for a few milliseconds
+/// before a thread that has to send a request gets its turn.
+pub fn punctual() -> bool {
+    // The kernel may round up waits by 50 µs, unless told to round by 1 ns.
+    let _ = prctl::set_timerslack(1);
+    let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::Fifo);
+    set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy).is_ok()
 }
 
 /// The thread's life: one order after the other. Connections outlive an order, so that a slice

@@ -83,7 +83,7 @@ struct GatedLine {
     what: String,
     all: String,
     gated: String,
-    blocks: String,
+    starts: String,
 }
 
 /// The whole page.
@@ -199,13 +199,21 @@ fn gated_lines(contrast: &Contrast) -> Vec<GatedLine> {
         Some(Measured::MoreRequests(n)) => format!("needs {} more requests", words::count(*n)),
         _ => "too little is left".into(),
     };
+    let starts = |measured: Option<&Measured>| match measured {
+        Some(Measured::Effect(effect)) => effect.restarts.to_string(),
+        _ => "–".into(),
+    };
     let what =
         format!("{}, {}", words::comparison(contrast.comparison), words::page(contrast.page));
     let line = |metric: &Metric| GatedLine {
         what: format!("{what}: {}", words::metric(*metric)),
         all: shown(contrast.all.metrics.get(metric)),
         gated: shown(gated.metrics.get(metric)),
-        blocks: format!("{} of {}", gated.blocks, contrast.all.blocks),
+        starts: format!(
+            "{} of {}",
+            starts(gated.metrics.get(metric)),
+            starts(contrast.all.metrics.get(metric))
+        ),
     };
     contrast.all.metrics.keys().map(line).collect()
 }

@@ -20,7 +20,8 @@ const END: &str = "<!-- results:end -->";
 const METRICS: [Metric; 5] =
     [Metric::CpuServers, Metric::CpuTotal, Metric::P50, Metric::P99, Metric::Goodput];
 
-/// Markdown for between the README's markers: the finding, the table, where it comes from.
+/// Markdown for between the README's markers: the verdicts, the finding, the table, where it comes
+/// from.
 ///
 /// # Errors
 /// When the run can't be judged.
@@ -28,10 +29,11 @@ pub fn readme_table(run: &Run) -> anyhow::Result<String> {
     let summary = summarise(run)?;
     let card = experiment::find(&run.experiment)?.card;
     let mut text = String::new();
-    for verdict in summary.verdicts.iter().take(1) {
+    for verdict in &summary.verdicts {
         let outcome = words::capitalised(words::outcome(verdict.outcome));
-        let _ = writeln!(text, "**{outcome}:** {}.", verdict.question);
+        let _ = writeln!(text, "- **{outcome}:** {}.", verdict.question);
     }
+    text.push('\n');
     for sentence in finding::finding(run, &card, &summary) {
         let _ = writeln!(text, "{}", sentence.text());
     }
