@@ -9,10 +9,11 @@ use std::{
     str::FromStr,
 };
 
-use anyhow::Context;
+use anyhow::{Context, anyhow, bail};
 use contract::{dataset::Dataset, postgres::PrivateServer, seed};
 use in_process::{
-    DatabaseArgs, DatabaseUrl, IdentityArgs, InProcess, Options, SQLITE_FILE, provision,
+    DatabaseArgs, DatabaseUrl, IdentityArgs, InProcess, Options, SQLITE_FILE,
+    provision::create_database,
 };
 use nix::unistd::Pid;
 
@@ -39,7 +40,8 @@ pub enum Engine {
 impl FromStr for Engine {
     type Err = Infallible;
 
-    /// `sqlite`, `postgres`, or else an address.
+    /// `sqlite`, `postgres`, or else an address. That is looked at only when it is used: a parser
+    /// of arguments would quote it, password and all, in its error message.
     fn from_str(text: &str) -> Result<Self, Infallible> {
         Ok(match text {
             "sqlite" => Self::Sqlite,
@@ -50,6 +52,18 @@ impl FromStr for Engine {
 }
 
 impl Engine {
+    /// Looks at the address. It is not shown: it may hold a password after a slip of the hand.
+    ///
+    /// # Errors
+    /// When it can't be one of PostgreSQL.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let Self::Postgres(url) = self else { return Ok(()) };
+        if !["postgres://", "postgresql://"].iter().any(|start| url.expose().starts_with(start)) {
+            bail!("--db: give sqlite, postgres, or an address that starts with postgres://");
+        }
+        Ok(())
+    }
+
     /// The kind of database, for results: never an address, which may hold a password.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -188,13 +202,17 @@ impl Postgres {
         guardian: &mut Guardian,
     ) -> anyhow::Result<DatabaseUrl> {
         let full = |name: &str| format!("{}_{name}", self.prefix);
+        let template = template.map(full);
         if self.private.is_none() {
-            // Before it exists: a lab that is killed right after this leaves nothing either.
+            // Before it exists: a lab that is killed meanwhile leaves nothing either.
             guardian.drop_at_end(&self.server, &full(name))?;
         }
-        let (name, template) = (full(name), template.map(full));
-        let created = provision::create_database(&self.server, &name, template.as_deref());
-        created.await.context("--db: cannot create a database")
+        let created = create_database(&self.server, &full(name), template.as_deref()).await;
+        if created.is_err() {
+            guardian.need_not_drop(&full(name))?;
+        }
+        // The database's words already hold those of what caused it.
+        created.map_err(|error| anyhow!("--db: cannot create a database: {error}"))
     }
 }
 
@@ -240,6 +258,8 @@ mod tests {
         assert_eq!(engine.kind(), "postgres");
         assert_eq!(engine.flag(), "URL");
         assert!(!format!("{engine:?}").contains("hunter2"));
+        let error = "postgre://lab:hunter2@db".parse::<Engine>().unwrap().check().unwrap_err();
+        assert!(error.to_string().contains("--db") && !error.to_string().contains("hunter2"));
         assert_eq!("postgres".parse(), Ok(Engine::PrivatePostgres));
         assert_eq!("sqlite".parse(), Ok(Engine::Sqlite));
     }

@@ -85,6 +85,11 @@ impl Guardian {
         self.tell(&format!("database {database} {}", server.expose()))
     }
 
+    /// Takes back [`Self::drop_at_end`]: there is no such database.
+    pub fn need_not_drop(&mut self, database: &str) -> anyhow::Result<()> {
+        self.tell(&format!("no-database {database}"))
+    }
+
     fn tell(&mut self, line: &str) -> anyhow::Result<()> {
         let pipe = self.pipe.as_mut().context("the guardian was dismissed")?;
         pipe.write_all(format!("{line}\n").as_bytes()).context("the guardian process is gone")
@@ -140,6 +145,7 @@ impl Duties {
                 let (name, server) = named.split_once(' ').unwrap_or_default();
                 self.databases.push((name.to_owned(), DatabaseUrl::from(server.to_owned())));
             }
+            Some(("no-database", name)) => self.databases.retain(|(known, _)| known != name),
             _ => {}
         }
     }

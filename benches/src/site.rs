@@ -42,6 +42,7 @@ impl Site {
     /// # Errors
     /// One line that says what could not be had.
     pub async fn build(engine: &Engine, layout: Layout) -> anyhow::Result<Self> {
+        engine.check()?;
         let mut guardian = Guardian::start()?;
         let (name, value) = guardian.mark();
         let mark = (name, value.to_owned());

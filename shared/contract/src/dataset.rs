@@ -142,6 +142,16 @@ enum Kind {
     ArticleTime = 11,
 }
 
+/// A picture that needs no network: a square in a colour of its own. It ends in `.svg`, because
+/// some clients tell a picture by its ending.
+fn avatar(index: u64) -> String {
+    let hue = index * 47 % 360;
+    format!(
+        "data:image/svg+xml,%3Csvg%20xmlns='http://www.w3.org/2000/svg'%20viewBox='0%200%208%208'\
+         %3E%3Crect%20width='8'%20height='8'%20fill='hsl({hue},45%25,50%25)'/%3E%3C/svg%3E#{index}.svg"
+    )
+}
+
 impl Dataset {
     /// The dataset of this size and seed.
     ///
@@ -177,7 +187,7 @@ impl Dataset {
         let mut rng = self.rng(Kind::User, index);
         let username = words::username(&mut rng, index);
         let bio = rng.random_ratio(2, 3).then(|| words::sentence(&mut rng));
-        let image = (index % 2 == 1).then(|| format!("https://example.com/avatars/{index}.svg"));
+        let image = (index % 2 == 1).then(|| avatar(index));
         User {
             id: id(index),
             email: format!("{username}@example.com"),
