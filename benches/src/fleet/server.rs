@@ -217,7 +217,11 @@ mod tests {
     /// A "server" written in shell: enough to see how the lab deals with its fate.
     fn script(dir: &Path, text: &str) -> PathBuf {
         let path = dir.join("server");
-        fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        let draft = dir.join("draft");
+        fs::write(&draft, format!("#!/bin/sh\n{text}\n")).unwrap();
+        // Copied by another process: a child that another test starts meanwhile would hold our own
+        // descriptor of the file, and a file that is open for writing can't be executed.
+        assert!(std::process::Command::new("cp").args([&draft, &path]).status().unwrap().success());
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         path
     }
