@@ -10,8 +10,8 @@ use axum::{
     http::{HeaderMap, header::CONTENT_TYPE, request::Parts},
 };
 use conduit::{
-    Caller, Error, ListArticles, Problems, RequestId, Unauthorized,
-    wire::{self, ListQuery},
+    Caller, Error, ListArticles, Problems, RequestId, Resource, Unauthorized,
+    wire::{self, ListQuery, WindowQuery},
 };
 use serde::de::DeserializeOwned;
 
@@ -73,6 +73,21 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
     }
 }
 
+/// The slug in the path, and the number of a comment.
+pub(crate) struct Numbered(pub(crate) String, pub(crate) i64);
+
+impl<S: Send + Sync> FromRequestParts<S> for Numbered {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let Ok(Path((slug, id))) = path else { return Err(invalid("path", "must be UTF-8")) };
+        // What is no number is no comment's number.
+        let id = id.parse().map_err(|_| Error::NotFound(Resource::Comment))?;
+        Ok(Self(slug, id))
+    }
+}
+
 /// The list that the query string asks for.
 pub(crate) struct List(pub(crate) ListArticles);
 
@@ -82,9 +97,27 @@ impl<S: Send + Sync> FromRequestParts<S> for List {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
         match Query::<ListQuery>::from_request_parts(parts, state).await {
             Ok(Query(query)) => Ok(Self(query.try_into()?)),
-            Err(_) => Err(invalid("query", "must name each parameter once")),
+            Err(_) => Err(ambiguous_query()),
         }
     }
+}
+
+/// The part of a list that the query string asks for.
+pub(crate) struct Window(pub(crate) conduit::Window);
+
+impl<S: Send + Sync> FromRequestParts<S> for Window {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        match Query::<WindowQuery>::from_request_parts(parts, state).await {
+            Ok(Query(query)) => Ok(Self(query.try_into()?)),
+            Err(_) => Err(ambiguous_query()),
+        }
+    }
+}
+
+fn ambiguous_query() -> Failure {
+    invalid("query", "must name each parameter once")
 }
 
 /// The body, read as JSON. Handlers without it ignore whatever body a client sends.

@@ -20,7 +20,7 @@ use axum::{
     Json, Router,
     http::StatusCode,
     middleware,
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 use conduit::{
     Conduit, Error, Problems, Resource,
@@ -45,11 +45,15 @@ pub fn router<C: Conduit>(port: C) -> Router {
     Router::new()
         .route(path::USERS, post(users::register))
         .route(path::LOGIN, post(users::login))
-        .route(path::USER, get(users::current))
+        .route(path::USER, get(users::current).put(users::update))
         .route(path::PROFILE, get(profiles::show))
-        .route(path::ARTICLES, get(articles::list))
-        .route(path::ARTICLE, get(articles::show))
-        .route(path::COMMENTS, get(comments::list))
+        .route(path::FOLLOW, post(profiles::follow).delete(profiles::unfollow))
+        .route(path::ARTICLES, get(articles::list).post(articles::create))
+        .route(path::FEED, get(articles::feed))
+        .route(path::ARTICLE, get(articles::show).put(articles::update).delete(articles::delete))
+        .route(path::FAVORITE, post(articles::favorite).delete(articles::unfavorite))
+        .route(path::COMMENTS, get(comments::list).post(comments::add))
+        .route(path::COMMENT, delete(comments::delete))
         .route(path::TAGS, get(tags::list))
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_method)

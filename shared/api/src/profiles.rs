@@ -5,7 +5,7 @@ use conduit::{Conduit, wire::ProfileBody};
 
 use crate::{
     Answer, App,
-    extract::{Name, Who},
+    extract::{Name, SignedIn, Who},
 };
 
 pub(crate) async fn show<C: Conduit>(
@@ -14,5 +14,23 @@ pub(crate) async fn show<C: Conduit>(
     Name(username): Name,
 ) -> Answer<ProfileBody> {
     let profile = app.port.profile(&caller, &username).await?;
+    Ok(Json(ProfileBody { profile }))
+}
+
+pub(crate) async fn follow<C: Conduit>(
+    State(app): State<App<C>>,
+    SignedIn(caller): SignedIn,
+    Name(username): Name,
+) -> Answer<ProfileBody> {
+    let profile = app.port.follow(&caller, &username).await?;
+    Ok(Json(ProfileBody { profile }))
+}
+
+pub(crate) async fn unfollow<C: Conduit>(
+    State(app): State<App<C>>,
+    SignedIn(caller): SignedIn,
+    Name(username): Name,
+) -> Answer<ProfileBody> {
+    let profile = app.port.unfollow(&caller, &username).await?;
     Ok(Json(ProfileBody { profile }))
 }

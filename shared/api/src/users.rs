@@ -1,7 +1,7 @@
 //! Opening an account, signing in, and one's own account.
 
 use axum::{Json, extract::State, http::StatusCode};
-use conduit::{Conduit, Credentials, Registration, User, wire::UserBody};
+use conduit::{Conduit, Credentials, Registration, User, UserUpdate, wire::UserBody};
 
 use crate::{
     Answer, App,
@@ -32,5 +32,14 @@ pub(crate) async fn current<C: Conduit>(
     SignedIn(caller): SignedIn,
 ) -> Answer<UserBody<User>> {
     let user = app.port.current_user(&caller).await?;
+    Ok(Json(UserBody { user }))
+}
+
+pub(crate) async fn update<C: Conduit>(
+    State(app): State<App<C>>,
+    SignedIn(caller): SignedIn,
+    Body(changes): Body<UserBody<UserUpdate>>,
+) -> Answer<UserBody<User>> {
+    let user = app.port.update_user(&caller, changes.user).await?;
     Ok(Json(UserBody { user }))
 }

@@ -20,6 +20,7 @@ pub use caller::{Caller, RequestId, Token};
 pub use error::{Error, Outcome, Problems, Resource, Result, Unauthorized};
 pub use port::Conduit;
 pub use types::{
-    Article, ArticlePage, ArticleSummary, Comment, Credentials, DEFAULT_LIMIT, ListArticles,
-    MAX_LIMIT, Password, Profile, Registration, Timestamp, User,
+    Article, ArticlePage, ArticleSummary, ArticleUpdate, Comment, Credentials, DEFAULT_LIMIT,
+    ListArticles, MAX_LIMIT, NewArticle, NewComment, Password, Profile, Registration, Timestamp,
+    User, UserUpdate, Window,
 };

@@ -4,8 +4,8 @@
 use std::future::Future;
 
 use crate::{
-    Article, ArticlePage, Caller, Comment, Credentials, ListArticles, Profile, Registration,
-    Result, User,
+    Article, ArticlePage, ArticleUpdate, Caller, Comment, Credentials, ListArticles, NewArticle,
+    NewComment, Profile, Registration, Result, User, UserUpdate, Window,
 };
 
 /// What the app can do. One method per operation of the public contract.
@@ -19,8 +19,12 @@ use crate::{
 /// caller's budget, [`Internal`](crate::Error::Internal) when the app itself is at fault, and
 /// [`Unauthorized(Invalid)`](crate::Unauthorized::Invalid) when a token is present but not good.
 ///
-/// *Repeatable* means: asking twice leaves the app as asking once does, so a client whose first
-/// answer was lost may ask again.
+/// A call that needs somebody signed in fails with `Unauthorized(Missing)` for a caller without a
+/// token, before it looks at anything else. Then the fields are checked (`Invalid`), then what the
+/// call is about is looked up (`NotFound`), and last, whether the caller may do that (`Forbidden`).
+///
+/// *Repeatable* means: asking twice leaves the app as asking once does and gets the same answer, so
+/// a client whose first answer was lost may ask again.
 pub trait Conduit: Clone + Send + Sync + 'static {
     /// Creates an account and signs it in.
     ///
@@ -48,10 +52,38 @@ pub trait Conduit: Clone + Send + Sync + 'static {
     /// Fails with `Unauthorized(Missing)` without a token. Repeatable.
     fn current_user(&self, caller: &Caller) -> impl Future<Output = Result<User>> + Send;
 
+    /// Changes what is given of the caller's own account; their token stays good.
+    ///
+    /// Fails with `Unauthorized(Missing)`, `Invalid` (every field that breaks a rule) or `Conflict`
+    /// (`username` or `email` taken by somebody else). Repeatable.
+    fn update_user(
+        &self,
+        caller: &Caller,
+        changes: UserUpdate,
+    ) -> impl Future<Output = Result<User>> + Send;
+
     /// One account as others see it; `following` is the caller's view.
     ///
     /// Fails with `NotFound(Profile)`. Repeatable.
     fn profile(
+        &self,
+        caller: &Caller,
+        username: &str,
+    ) -> impl Future<Output = Result<Profile>> + Send;
+
+    /// From now on the caller follows this account; also if they did already.
+    ///
+    /// Fails with `Unauthorized(Missing)` or `NotFound(Profile)`. Repeatable.
+    fn follow(
+        &self,
+        caller: &Caller,
+        username: &str,
+    ) -> impl Future<Output = Result<Profile>> + Send;
+
+    /// From now on the caller does not follow this account; also if they never did.
+    ///
+    /// Fails with `Unauthorized(Missing)` or `NotFound(Profile)`. Repeatable.
+    fn unfollow(
         &self,
         caller: &Caller,
         username: &str,
@@ -67,10 +99,68 @@ pub trait Conduit: Clone + Send + Sync + 'static {
         list: &ListArticles,
     ) -> impl Future<Output = Result<ArticlePage>> + Send;
 
+    /// A window on the articles of everyone whom the caller follows, in the order of
+    /// [`articles`](Self::articles), with the number of all of them.
+    ///
+    /// Fails with `Unauthorized(Missing)`. Repeatable.
+    fn feed(
+        &self,
+        caller: &Caller,
+        window: Window,
+    ) -> impl Future<Output = Result<ArticlePage>> + Send;
+
     /// One article with its body.
     ///
     /// Fails with `NotFound(Article)`. Repeatable.
     fn article(&self, caller: &Caller, slug: &str) -> impl Future<Output = Result<Article>> + Send;
+
+    /// Publishes an article in the caller's name, under a slug of its own: two articles may have
+    /// the same title.
+    ///
+    /// Fails with `Unauthorized(Missing)` or `Invalid`. **Not repeatable**: the second attempt
+    /// publishes a second article.
+    fn create_article(
+        &self,
+        caller: &Caller,
+        new: NewArticle,
+    ) -> impl Future<Output = Result<Article>> + Send;
+
+    /// Changes what is given of an article. A new title brings a new slug, and the old one is gone.
+    ///
+    /// Fails with `Unauthorized(Missing)`, `Invalid`, `NotFound(Article)`, or `Forbidden(Article)`
+    /// for anyone but its author. **Not repeatable**: the second attempt may find the slug gone.
+    fn update_article(
+        &self,
+        caller: &Caller,
+        slug: &str,
+        changes: ArticleUpdate,
+    ) -> impl Future<Output = Result<Article>> + Send;
+
+    /// Takes an article away, with its comments and everybody's favourite marks.
+    ///
+    /// Fails with `Unauthorized(Missing)`, `NotFound(Article)`, or `Forbidden(Article)` for anyone
+    /// but its author. **Not repeatable**: the second attempt finds nothing.
+    fn delete_article(
+        &self,
+        caller: &Caller,
+        slug: &str,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Marks an article as one of the caller's favourites; also if it was already. Authors may
+    /// favour their own.
+    ///
+    /// Fails with `Unauthorized(Missing)` or `NotFound(Article)`. Repeatable.
+    fn favorite(&self, caller: &Caller, slug: &str)
+    -> impl Future<Output = Result<Article>> + Send;
+
+    /// Takes the mark away; also if there was none.
+    ///
+    /// Fails with `Unauthorized(Missing)` or `NotFound(Article)`. Repeatable.
+    fn unfavorite(
+        &self,
+        caller: &Caller,
+        slug: &str,
+    ) -> impl Future<Output = Result<Article>> + Send;
 
     /// An article's comments, oldest first.
     ///
@@ -80,6 +170,29 @@ pub trait Conduit: Clone + Send + Sync + 'static {
         caller: &Caller,
         slug: &str,
     ) -> impl Future<Output = Result<Vec<Comment>>> + Send;
+
+    /// Comments on an article in the caller's name.
+    ///
+    /// Fails with `Unauthorized(Missing)`, `Invalid` or `NotFound(Article)`. **Not repeatable**: the
+    /// second attempt says it twice.
+    fn add_comment(
+        &self,
+        caller: &Caller,
+        slug: &str,
+        new: NewComment,
+    ) -> impl Future<Output = Result<Comment>> + Send;
+
+    /// Takes a comment away.
+    ///
+    /// Fails with `Unauthorized(Missing)`, `NotFound(Article)`, `NotFound(Comment)` if the article
+    /// has none with this number, or `Forbidden(Comment)` for anyone but who wrote it. **Not
+    /// repeatable**: the second attempt finds nothing.
+    fn delete_comment(
+        &self,
+        caller: &Caller,
+        slug: &str,
+        id: i64,
+    ) -> impl Future<Output = Result<()>> + Send;
 
     /// Every tag in use, the most used first, ties in alphabetical order.
     ///

@@ -139,6 +139,76 @@ pub struct Credentials {
     pub password: Password,
 }
 
+/// What an account's owner wants to change about it. What is `None` stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UserUpdate {
+    /// Another address to sign in with.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// Another public name.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// Another secret.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub password: Option<Password>,
+    /// Other words about themselves; `Some(None)` and an empty string both take them away.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub bio: Option<Option<String>>,
+    /// Another picture; `Some(None)` and an empty string both take it away.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub image: Option<Option<String>>,
+}
+
+/// What it takes to publish an article. A text that is missing counts as blank.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct NewArticle {
+    /// The headline.
+    pub title: String,
+    /// One line under the headline.
+    pub description: String,
+    /// The text, in Markdown.
+    pub body: String,
+    /// The tags, in any order; one that is named twice counts once.
+    pub tag_list: Vec<String>,
+}
+
+/// What an author wants to change about an article. What is `None` stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ArticleUpdate {
+    /// Another headline.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Another line under it.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Another text.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// Other tags in place of all that there were.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub tag_list: Option<Vec<String>>,
+}
+
+/// What it takes to comment on an article. A text that is missing counts as blank.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NewComment {
+    /// The text, plain.
+    pub body: String,
+}
+
+/// Reads a field that may be left out, but if it is there, has to be what it ought to be. By itself
+/// serde takes `null` for "left out", and the contract does not: there `null` is either a value of
+/// its own (for a biography) or a mistake (for a username).
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    field: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(field).map(Some)
+}
+
 /// A password in clear, on its way to being hashed or compared. `Debug` never shows it.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -180,6 +250,21 @@ pub struct ListArticles {
 impl Default for ListArticles {
     fn default() -> Self {
         Self { tag: None, author: None, favorited: None, limit: DEFAULT_LIMIT, offset: 0 }
+    }
+}
+
+/// Which part of a list to show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// How many at most: 1 to [`MAX_LIMIT`].
+    pub limit: u32,
+    /// How many of the newest to pass over first.
+    pub offset: u32,
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        Self { limit: DEFAULT_LIMIT, offset: 0 }
     }
 }
 
@@ -241,6 +326,16 @@ mod tests {
         let over_the_wire: Timestamp =
             serde_json::from_str(&serde_json::to_string(&at_the_port).unwrap()).unwrap();
         assert_eq!(over_the_wire, at_the_port);
+    }
+
+    #[test]
+    fn null_is_not_the_same_as_left_out() {
+        let read = |json: &str| serde_json::from_str::<UserUpdate>(json);
+        assert_eq!(read("{}").unwrap(), UserUpdate::default());
+        let cleared = UserUpdate { bio: Some(None), ..UserUpdate::default() };
+        assert_eq!(read(r#"{"bio":null}"#).unwrap(), cleared);
+        assert!(read(r#"{"email":null}"#).is_err());
+        assert!(serde_json::from_str::<ArticleUpdate>(r#"{"tagList":null}"#).is_err());
     }
 
     #[test]

@@ -10,8 +10,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::AUTHORIZATION
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Article, ArticlePage, Caller, Comment, DEFAULT_LIMIT, Error, ListArticles, MAX_LIMIT, Outcome,
-    Problems, Profile, RequestId, Resource, Token, Unauthorized,
+    ArticlePage, Caller, Comment, DEFAULT_LIMIT, Error, ListArticles, MAX_LIMIT, Outcome, Problems,
+    Profile, RequestId, Resource, Token, Unauthorized, Window,
 };
 
 /// Where the API is mounted on every server that has one.
@@ -38,12 +38,20 @@ pub mod path {
     pub const USER: &str = "/user";
     /// Somebody's public account.
     pub const PROFILE: &str = "/profiles/{username}";
+    /// Whether the caller follows them.
+    pub const FOLLOW: &str = "/profiles/{username}/follow";
     /// Lists of articles.
     pub const ARTICLES: &str = "/articles";
+    /// The articles of those whom the caller follows. No article has the slug `feed`.
+    pub const FEED: &str = "/articles/feed";
     /// One article.
     pub const ARTICLE: &str = "/articles/{slug}";
+    /// Whether it is one of the caller's favourites.
+    pub const FAVORITE: &str = "/articles/{slug}/favorite";
     /// An article's comments.
     pub const COMMENTS: &str = "/articles/{slug}/comments";
+    /// One of them.
+    pub const COMMENT: &str = "/articles/{slug}/comments/{id}";
     /// All tags.
     pub const TAGS: &str = "/tags";
 
@@ -51,7 +59,7 @@ pub mod path {
     pub const SEGMENT: &AsciiSet =
         &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-    /// The path with `name` in place of its one `{…}`, escaped.
+    /// The path with `name` in place of its first `{…}`, escaped.
     pub fn of(template: &str, name: &str) -> String {
         let (before, rest) = template.split_once('{').unwrap_or((template, ""));
         let after = rest.split_once('}').map_or("", |(_, after)| after);
@@ -74,14 +82,21 @@ pub struct ProfileBody {
 }
 
 /// `{"article": …}`
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct ArticleBody {
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct ArticleBody<T> {
     /// What the envelope holds.
-    pub article: Article,
+    pub article: T,
 }
 
 /// `{"articles": …, "articlesCount": …}`, which the port's own type is already.
 pub type ArticlesBody = ArticlePage;
+
+/// `{"comment": …}`
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct CommentBody<T> {
+    /// What the envelope holds.
+    pub comment: T,
+}
 
 /// `{"comments": …}`
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -106,8 +121,7 @@ pub struct ErrorBody {
 
 // --- lists of articles ⇄ query string ---------------------------------------------------------
 
-/// A [`ListArticles`] as query parameters. The numbers are text, so that one that is not a number
-/// gets the contract's error and not the framework's.
+/// A [`ListArticles`] as query parameters.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ListQuery {
@@ -123,15 +137,23 @@ pub struct ListQuery {
     offset: Option<String>,
 }
 
+/// A [`Window`] as query parameters. The numbers are text, so that one that is not a number gets the
+/// contract's error and not the framework's.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WindowQuery {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset: Option<String>,
+}
+
 impl From<&ListArticles> for ListQuery {
     fn from(list: &ListArticles) -> Self {
-        Self {
-            tag: list.tag.clone(),
-            author: list.author.clone(),
-            favorited: list.favorited.clone(),
-            limit: Some(list.limit.to_string()),
-            offset: (list.offset > 0).then(|| list.offset.to_string()),
-        }
+        let WindowQuery { limit, offset } =
+            Window { limit: list.limit, offset: list.offset }.into();
+        let ListArticles { tag, author, favorited, .. } = list.clone();
+        Self { tag, author, favorited, limit, offset }
     }
 }
 
@@ -139,13 +161,29 @@ impl TryFrom<ListQuery> for ListArticles {
     type Error = Error;
 
     fn try_from(query: ListQuery) -> Result<Self, Error> {
+        let ListQuery { tag, author, favorited, limit, offset } = query;
+        let Window { limit, offset } = WindowQuery { limit, offset }.try_into()?;
+        Ok(Self { tag, author, favorited, limit, offset })
+    }
+}
+
+impl From<Window> for WindowQuery {
+    fn from(Window { limit, offset }: Window) -> Self {
+        Self { limit: Some(limit.to_string()), offset: (offset > 0).then(|| offset.to_string()) }
+    }
+}
+
+impl TryFrom<WindowQuery> for Window {
+    type Error = Error;
+
+    fn try_from(query: WindowQuery) -> Result<Self, Error> {
         let mut problems = Problems::new();
         let limit = number(&mut problems, "limit", query.limit, DEFAULT_LIMIT, 1..=MAX_LIMIT);
         // Databases count in signed numbers; half of the range is still more than anyone has.
         let most = i32::MAX.unsigned_abs();
         let offset = number(&mut problems, "offset", query.offset, 0, 0..=most);
         problems.into_result()?;
-        Ok(Self { tag: query.tag, author: query.author, favorited: query.favorited, limit, offset })
+        Ok(Self { limit, offset })
     }
 }
 

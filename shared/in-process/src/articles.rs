@@ -1,14 +1,15 @@
-//! Articles, one or many. What a filter adds to the SQL stands in `filters`.
+//! Reading articles, one or many. What a filter adds to the SQL stands in `filters`, how articles
+//! come to be in `authoring`.
 
 use chrono::{DateTime, Utc};
 use conduit::{
-    Article, ArticlePage, ArticleSummary, Caller, Error, ListArticles, Resource, Result,
+    Article, ArticlePage, ArticleSummary, Caller, Error, ListArticles, Resource, Result, Window,
 };
 use sqlx::{FromRow, QueryBuilder, types::Json};
 
 use crate::{
     InProcess,
-    db::on_read,
+    db::{Tx, in_tx, on_read},
     db_error,
     filters::{Selection, push_matches},
     profiles::{ProfileRow, push_profile},
@@ -50,6 +51,35 @@ macro_rules! push_summary {
             .push_bind($viewer)
             .push(") as favorited, ");
         push_profile!($query, $viewer);
+    };
+}
+
+/// Adds the whole query for the [`ArticleRow`] with a slug.
+macro_rules! push_article {
+    ($query:expr, $viewer:expr, $slug:expr) => {
+        $query.push("select a.body, ");
+        push_summary!($query, $viewer);
+        $query
+            .push(" from article a join account u on u.id = a.author_id where a.slug = ")
+            .push_bind($slug);
+    };
+}
+
+/// Ends the inner query of a list, which has the articles' numbers in the right order, after one
+/// window, and looks those articles up whole.
+///
+/// The limit is written out, and the offset left out where it is zero: for a number that it does not
+/// know PostgreSQL assumes a tenth of the table, and plans for that.
+macro_rules! push_page {
+    ($query:expr, $window:expr) => {
+        $query.push(format_args!(" limit {}", $window.limit));
+        if $window.offset > 0 {
+            $query.push(" offset ").push_bind(i64::from($window.offset));
+        }
+        $query.push(
+            ") page join article a on a.id = page.id join account u on u.id = a.author_id
+            order by a.created_at desc, a.id desc",
+        );
     };
 }
 
@@ -104,14 +134,23 @@ pub(crate) async fn get(app: &InProcess, caller: &Caller, slug: &str) -> Result<
         return Err(not_found());
     }
     let found: Option<ArticleRow> = on_read!(&app.db, db => {
-        let mut query = QueryBuilder::new("select a.body, ");
-        push_summary!(query, viewer);
-        query.push(" from article a join account u on u.id = a.author_id where a.slug = ");
-        query.push_bind(slug);
+        let mut query = QueryBuilder::new("");
+        push_article!(query, viewer, slug);
         query.build_query_as().fetch_optional(db).await
     })
     .map_err(db_error::reading)?;
     found.map(Article::from).ok_or_else(not_found)
+}
+
+/// The article as a transaction has left it, which knows that there is one.
+pub(crate) async fn read_back(tx: &mut Tx, viewer: i64, slug: &str) -> Result<Article> {
+    let row: ArticleRow = in_tx!(tx, db => {
+        let mut query = QueryBuilder::new("");
+        push_article!(query, viewer, slug);
+        query.build_query_as().fetch_one(db).await
+    })
+    .map_err(db_error::in_transaction)?;
+    Ok(row.into())
 }
 
 pub(crate) async fn list(
@@ -125,10 +164,7 @@ pub(crate) async fn list(
     };
     let rows = window(app, viewer, &selection, list).await.map_err(db_error::reading)?;
     let total = total(app, &selection).await.map_err(db_error::reading)?;
-    Ok(ArticlePage {
-        articles: rows.into_iter().map(ArticleSummary::from).collect(),
-        articles_count: total.unwrap_or(0).unsigned_abs(),
-    })
+    Ok(page(rows, total.unwrap_or(0)))
 }
 
 /// The articles of one page. The inner query finds their numbers in an index alone, also those that
@@ -144,18 +180,45 @@ async fn window(
         push_summary!(query, viewer);
         query.push(format_args!(" from (select {} as id", selection.id()));
         push_matches!(query, selection);
-        // The limit is written out, and the offset left out where it is zero: for a number that it
-        // does not know PostgreSQL assumes a tenth of the table, and plans for that.
-        query.push(selection.newest_first()).push(format_args!(" limit {}", list.limit));
-        if list.offset > 0 {
-            query.push(" offset ").push_bind(i64::from(list.offset));
-        }
-        query.push(
-            ") page join article a on a.id = page.id join account u on u.id = a.author_id
-            order by a.created_at desc, a.id desc",
-        );
+        query.push(selection.newest_first());
+        push_page!(query, list);
         query.build_query_as().fetch_all(db).await
     })
+}
+
+/// A window on the articles of everyone whom the caller follows.
+///
+/// The inner query reads the entries of those authors in their index, sorts them, and keeps as many
+/// as are asked for. So it costs what these authors have written, however large the app is.
+pub(crate) async fn feed(app: &InProcess, caller: &Caller, window: Window) -> Result<ArticlePage> {
+    const TOTAL: &str = "
+        select cast(coalesce(sum(u.article_count), 0) as bigint)
+        from follow f join account u on u.id = f.followed_id where f.follower_id = $1";
+    let (viewer, _) = app.tokens.account(caller)?;
+    let rows: Vec<SummaryRow> = on_read!(&app.db, db => {
+        let mut query = QueryBuilder::new("select ");
+        push_summary!(query, viewer);
+        query.push(
+            " from (
+                select w.id from follow f join article w on w.author_id = f.followed_id
+                where f.follower_id = ",
+        );
+        query.push_bind(viewer).push(" order by w.created_at desc, w.id desc");
+        push_page!(query, window);
+        query.build_query_as().fetch_all(db).await
+    })
+    .map_err(db_error::reading)?;
+    let total: i64 =
+        on_read!(&app.db, db => sqlx::query_scalar(TOTAL).bind(viewer).fetch_one(db).await)
+            .map_err(db_error::reading)?;
+    Ok(page(rows, total))
+}
+
+fn page(rows: Vec<SummaryRow>, total: i64) -> ArticlePage {
+    ArticlePage {
+        articles: rows.into_iter().map(ArticleSummary::from).collect(),
+        articles_count: total.unsigned_abs(),
+    }
 }
 
 /// How many articles match. `None` means that the tag or the account that was asked for does not

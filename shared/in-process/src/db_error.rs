@@ -3,7 +3,7 @@
 
 use std::io;
 
-use conduit::{Error, Outcome};
+use conduit::{Error, Outcome, Unauthorized};
 
 /// A failed statement that only reads.
 pub(crate) fn reading(error: sqlx::Error) -> Error {
@@ -21,6 +21,28 @@ pub(crate) fn writing(error: sqlx::Error) -> Error {
         return Error::Unavailable(outcome);
     }
     Error::Internal(format!("writing to the database: {error}"))
+}
+
+/// A failed statement in a transaction that was not committed: whatever became of the statement,
+/// the database takes it back. That is also how it ends a deadlock, in which two transactions wait
+/// for each other; whoever lost may well succeed the next time.
+pub(crate) fn in_transaction(error: sqlx::Error) -> Error {
+    let lost = |error: &dyn sqlx::error::DatabaseError| {
+        error.code().is_some_and(|code| matches!(&*code, "40001" | "40P01"))
+    };
+    if is_out_of_reach(&error) || error.as_database_error().is_some_and(lost) {
+        return Error::Unavailable(Outcome::NotDone);
+    }
+    Error::Internal(format!("writing to the database: {error}"))
+}
+
+/// A failed statement in a transaction that names the account of the caller. If there is none, then
+/// their token, which says so under a good signature, is of no use any more.
+pub(crate) fn by_account(error: sqlx::Error) -> Error {
+    if error.as_database_error().is_some_and(|error| error.is_foreign_key_violation()) {
+        return Error::Unauthorized(Unauthorized::Invalid);
+    }
+    in_transaction(error)
 }
 
 /// Whether the statement failed for want of a working connection, and not because of what it said.
@@ -70,6 +92,7 @@ mod tests {
         let lost = || sqlx::Error::Io(io::ErrorKind::ConnectionReset.into());
         assert_eq!(reading(lost()), Error::Unavailable(Outcome::NotDone));
         assert_eq!(writing(lost()), Error::Unavailable(Outcome::Unknown));
+        assert_eq!(in_transaction(lost()), Error::Unavailable(Outcome::NotDone));
     }
 
     #[test]
@@ -94,5 +117,6 @@ mod tests {
     fn a_fault_of_ours_is_internal() {
         assert!(matches!(reading(sqlx::Error::RowNotFound), Error::Internal(_)));
         assert!(matches!(writing(sqlx::Error::RowNotFound), Error::Internal(_)));
+        assert!(matches!(in_transaction(sqlx::Error::RowNotFound), Error::Internal(_)));
     }
 }

@@ -3,11 +3,13 @@
 //! This is the only crate with SQL in it, and the only one that can read a token.
 //!
 //! Read in this order: [`InProcess`] below (the table of contents), `users`, `profiles`,
-//! `articles` with `filters`, `comments` and `tags` (one use case after the other, with its SQL),
+//! `articles` with `filters`, `authoring` with `slugs`, `favorites`, `comments` and `tags` (one use
+//! case after the other, with its SQL),
 //! `db` (how one text of SQL runs on two databases), `connect` (how a database is opened), `tokens`
 //! and `passwords` (who is who), `db_error` (what can go wrong). The tables stand in `migrations/`.
 
 mod articles;
+mod authoring;
 mod budget;
 pub mod bulk;
 mod clock;
@@ -16,12 +18,14 @@ mod config;
 mod connect;
 mod db;
 mod db_error;
+mod favorites;
 mod filters;
 mod hs256;
 mod passwords;
 mod profiles;
 pub mod provision;
 mod secret;
+mod slugs;
 mod start_error;
 mod tags;
 mod tokens;
@@ -31,8 +35,9 @@ pub mod validation;
 use std::{sync::Arc, time::Duration};
 
 use conduit::{
-    Article, ArticlePage, Caller, Comment, Conduit, Credentials, Error, ListArticles, Outcome,
-    Profile, Registration, Result, User,
+    Article, ArticlePage, ArticleUpdate, Caller, Comment, Conduit, Credentials, Error,
+    ListArticles, NewArticle, NewComment, Outcome, Profile, Registration, Result, User, UserUpdate,
+    Window,
 };
 
 pub use clock::Clock;
@@ -85,8 +90,8 @@ impl InProcess {
     }
 }
 
-/// What only reads is not done when its time is up. `register` alone writes, and decides for itself
-/// what is known of it.
+/// What only reads is not done when its time is up. What writes in a transaction goes through
+/// [`write`]; the few that write without one decide for themselves what is known of them.
 impl Conduit for InProcess {
     async fn ready(&self) -> Result<()> {
         let answers = self.db.answers(Duration::from_secs(1)).await;
@@ -105,23 +110,81 @@ impl Conduit for InProcess {
         within(caller, Outcome::NotDone, users::current(self, caller)).await
     }
 
+    async fn update_user(&self, caller: &Caller, changes: UserUpdate) -> Result<User> {
+        users::update(self, caller, changes).await
+    }
+
     async fn profile(&self, caller: &Caller, username: &str) -> Result<Profile> {
         within(caller, Outcome::NotDone, profiles::get(self, caller, username)).await
+    }
+
+    async fn follow(&self, caller: &Caller, username: &str) -> Result<Profile> {
+        write(caller, profiles::set_following(self, caller, username, true)).await
+    }
+
+    async fn unfollow(&self, caller: &Caller, username: &str) -> Result<Profile> {
+        write(caller, profiles::set_following(self, caller, username, false)).await
     }
 
     async fn articles(&self, caller: &Caller, list: &ListArticles) -> Result<ArticlePage> {
         within(caller, Outcome::NotDone, articles::list(self, caller, list)).await
     }
 
+    async fn feed(&self, caller: &Caller, window: Window) -> Result<ArticlePage> {
+        within(caller, Outcome::NotDone, articles::feed(self, caller, window)).await
+    }
+
     async fn article(&self, caller: &Caller, slug: &str) -> Result<Article> {
         within(caller, Outcome::NotDone, articles::get(self, caller, slug)).await
+    }
+
+    async fn create_article(&self, caller: &Caller, new: NewArticle) -> Result<Article> {
+        write(caller, authoring::create(self, caller, new)).await
+    }
+
+    async fn update_article(
+        &self,
+        caller: &Caller,
+        slug: &str,
+        changes: ArticleUpdate,
+    ) -> Result<Article> {
+        write(caller, authoring::update(self, caller, slug, changes)).await
+    }
+
+    async fn delete_article(&self, caller: &Caller, slug: &str) -> Result<()> {
+        write(caller, authoring::delete(self, caller, slug)).await
+    }
+
+    async fn favorite(&self, caller: &Caller, slug: &str) -> Result<Article> {
+        write(caller, favorites::set(self, caller, slug, true)).await
+    }
+
+    async fn unfavorite(&self, caller: &Caller, slug: &str) -> Result<Article> {
+        write(caller, favorites::set(self, caller, slug, false)).await
     }
 
     async fn comments(&self, caller: &Caller, slug: &str) -> Result<Vec<Comment>> {
         within(caller, Outcome::NotDone, comments::list(self, caller, slug)).await
     }
 
+    async fn add_comment(&self, caller: &Caller, slug: &str, new: NewComment) -> Result<Comment> {
+        write(caller, comments::add(self, caller, slug, new)).await
+    }
+
+    async fn delete_comment(&self, caller: &Caller, slug: &str, id: i64) -> Result<()> {
+        comments::delete(self, caller, slug, id).await
+    }
+
     async fn tags(&self, caller: &Caller) -> Result<Vec<String>> {
         within(caller, Outcome::NotDone, tags::list(self)).await
     }
+}
+
+/// Does what `work` has put into a transaction. Until the commit is sent, nothing is done, whatever
+/// happens; from then on a lost answer leaves it open.
+async fn write<T>(caller: &Caller, work: impl Future<Output = Result<(db::Tx, T)>>) -> Result<T> {
+    let (tx, value) = within(caller, Outcome::NotDone, work).await?;
+    let commit = async { tx.commit().await.map_err(db_error::writing) };
+    within(caller, Outcome::Unknown, commit).await?;
+    Ok(value)
 }

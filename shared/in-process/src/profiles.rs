@@ -3,7 +3,11 @@
 use conduit::{Caller, Error, Profile, Resource, Result};
 use sqlx::{FromRow, QueryBuilder};
 
-use crate::{InProcess, db::on_read, db_error, validation};
+use crate::{
+    InProcess,
+    db::{Tx, in_tx, on_read},
+    db_error, validation,
+};
 
 /// The columns that [`push_profile!`] adds to a query.
 #[derive(FromRow)]
@@ -35,6 +39,15 @@ macro_rules! push_profile {
     };
 }
 
+/// Adds the whole query for the [`ProfileRow`] with a username.
+macro_rules! push_profile_of {
+    ($query:expr, $viewer:expr, $username:expr) => {
+        $query.push("select ");
+        push_profile!($query, $viewer);
+        $query.push(" from account u where u.username = ").push_bind($username);
+    };
+}
+
 pub(crate) use push_profile;
 
 pub(crate) async fn get(app: &InProcess, caller: &Caller, username: &str) -> Result<Profile> {
@@ -44,11 +57,43 @@ pub(crate) async fn get(app: &InProcess, caller: &Caller, username: &str) -> Res
         return Err(not_found());
     }
     let found: Option<ProfileRow> = on_read!(&app.db, db => {
-        let mut query = QueryBuilder::new("select ");
-        push_profile!(query, viewer);
-        query.push(" from account u where u.username = ").push_bind(username);
+        let mut query = QueryBuilder::new("");
+        push_profile_of!(query, viewer, username);
         query.build_query_as().fetch_optional(db).await
     })
     .map_err(db_error::reading)?;
     found.map(Profile::from).ok_or_else(not_found)
+}
+
+/// Makes the caller follow an account, or stop, and answers with that account.
+pub(crate) async fn set_following(
+    app: &InProcess,
+    caller: &Caller,
+    username: &str,
+    wanted: bool,
+) -> Result<(Tx, Profile)> {
+    const FOLLOW: &str = "
+        insert into follow (follower_id, followed_id)
+        select $1, id from account where username = $2
+        on conflict do nothing";
+    const UNFOLLOW: &str = "
+        delete from follow where follower_id = $1
+        and followed_id = (select id from account where username = $2)";
+    let (follower, _) = app.tokens.account(caller)?;
+    let not_found = || Error::NotFound(Resource::Profile);
+    if !validation::can_be_addressed(username) {
+        return Err(not_found());
+    }
+    let mut tx = app.db.begin().await.map_err(db_error::in_transaction)?;
+    let statement = if wanted { FOLLOW } else { UNFOLLOW };
+    in_tx!(&mut tx, db => sqlx::query(statement)
+        .bind(follower).bind(username).execute(db).await.map(drop))
+    .map_err(db_error::by_account)?;
+    let found: Option<ProfileRow> = in_tx!(&mut tx, db => {
+        let mut query = QueryBuilder::new("");
+        push_profile_of!(query, follower, username);
+        query.build_query_as().fetch_optional(db).await
+    })
+    .map_err(db_error::in_transaction)?;
+    Ok((tx, found.ok_or_else(not_found)?.into()))
 }

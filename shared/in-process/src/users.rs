@@ -2,8 +2,9 @@
 
 use conduit::{
     Caller, Credentials, Error, Outcome, Problems, Registration, Result, Token, Unauthorized, User,
+    UserUpdate,
 };
-use sqlx::FromRow;
+use sqlx::{FromRow, QueryBuilder};
 
 use crate::{
     InProcess,
@@ -49,7 +50,8 @@ pub(crate) async fn register(app: &InProcess, caller: &Caller, new: Registration
             Ok(account.with(app.tokens.issue(id)?))
         }
         None => {
-            Err(within(caller, Outcome::NotDone, which_is_taken(app, &username, &email)).await?)
+            let taken = which_is_taken(app, 0, Some(&username), Some(&email));
+            Err(within(caller, Outcome::NotDone, taken).await?)
         }
     }
 }
@@ -68,13 +70,19 @@ async fn insert(app: &InProcess, username: &str, email: &str, hash: &str) -> Res
     .map_err(db_error::writing)
 }
 
-/// The error for a registration that met a constraint: it names both fields where both are taken.
-async fn which_is_taken(app: &InProcess, username: &str, email: &str) -> Result<Error> {
+/// The error for a name or an address that met a constraint: it names both fields where both are
+/// taken, by another account than number `own`.
+async fn which_is_taken(
+    app: &InProcess,
+    own: i64,
+    username: Option<&str>,
+    email: Option<&str>,
+) -> Result<Error> {
     const TAKEN: &str = "
-        select exists (select 1 from account where username = $1),
-               exists (select 1 from account where email = $2)";
+        select exists (select 1 from account where username = $1 and id <> $3),
+               exists (select 1 from account where email = $2 and id <> $3)";
     let (username, email): (bool, bool) = on_read!(&app.db, db => sqlx::query_as(TAKEN)
-        .bind(username).bind(email).fetch_one(db).await)
+        .bind(username).bind(email).bind(own).fetch_one(db).await)
     .map_err(db_error::reading)?;
 
     let mut problems = Problems::new();
@@ -115,4 +123,57 @@ pub(crate) async fn current(app: &InProcess, caller: &Caller) -> Result<User> {
     // A good signature on the number of an account that is gone: the token is of no use any more.
     let account = found.ok_or(Error::Unauthorized(Unauthorized::Invalid))?;
     Ok(account.with(token.clone()))
+}
+
+pub(crate) async fn update(app: &InProcess, caller: &Caller, changes: UserUpdate) -> Result<User> {
+    let (id, token) = app.tokens.account(caller)?;
+    validation::user_update(&changes).into_result()?;
+    let UserUpdate { email, username, password, bio, image } = changes;
+    let password_hash = match password {
+        Some(password) => Some(within(caller, Outcome::NotDone, passwords::hash(password)).await?),
+        None => None,
+    };
+    let columns = [
+        ("email", email.clone().map(Some)),
+        ("username", username.clone().map(Some)),
+        ("password_hash", password_hash.map(Some)),
+        ("bio", bio.map(validation::optional)),
+        ("image", image.map(validation::optional)),
+    ];
+    // From here on a lost answer may hide a change.
+    match within(caller, Outcome::Unknown, change(app, id, columns)).await? {
+        Some(account) => Ok(account.with(token.clone())),
+        None => {
+            let taken = which_is_taken(app, id, username.as_deref(), email.as_deref());
+            Err(within(caller, Outcome::NotDone, taken).await?)
+        }
+    }
+}
+
+/// The changed account; `None` when somebody else has the username or the e-mail.
+async fn change<const N: usize>(
+    app: &InProcess,
+    id: i64,
+    columns: [(&str, Option<Option<String>>); N],
+) -> Result<Option<AccountRow>> {
+    let now = app.clock.now();
+    let changed: sqlx::Result<Option<AccountRow>> = on_write!(&app.db, db => {
+        let mut query = QueryBuilder::new("update account set updated_at = ");
+        query.push_bind(now);
+        for (column, value) in columns {
+            if let Some(value) = value {
+                query.push(format_args!(", {column} = ")).push_bind(value);
+            }
+        }
+        query.push(" where id = ").push_bind(id);
+        query.push(" returning email, username, bio, image");
+        query.build_query_as().fetch_optional(db).await
+    });
+    match changed {
+        Ok(Some(account)) => Ok(Some(account)),
+        // A good token of an account that is gone.
+        Ok(None) => Err(Error::Unauthorized(Unauthorized::Invalid)),
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(None),
+        Err(error) => Err(db_error::writing(error)),
+    }
 }

@@ -3,7 +3,9 @@
 //!
 //! Nothing is trimmed or folded: what is stored is what was given, or it is refused.
 
-use conduit::{Credentials, Problems, Registration};
+use conduit::{
+    ArticleUpdate, Credentials, NewArticle, NewComment, Problems, Registration, UserUpdate,
+};
 
 /// The longest username, in characters.
 pub const MAX_USERNAME: usize = 64;
@@ -13,6 +15,23 @@ pub const MAX_EMAIL: usize = 254;
 pub const MIN_PASSWORD: usize = 8;
 /// The longest password, in characters: enough for any pass phrase.
 pub const MAX_PASSWORD: usize = 256;
+
+/// The longest biography, in characters.
+pub const MAX_BIO: usize = 10_000;
+/// The longest address of a picture, in characters.
+pub const MAX_IMAGE: usize = 2_000;
+/// The longest title of an article, in characters.
+pub const MAX_TITLE: usize = 200;
+/// The longest description of an article, in characters.
+pub const MAX_DESCRIPTION: usize = 1_000;
+/// The longest text of an article, in characters.
+pub const MAX_ARTICLE: usize = 512 * 1024;
+/// The longest comment, in characters.
+pub const MAX_COMMENT: usize = 20_000;
+/// How many tags an article may have.
+pub const MAX_TAGS: usize = 50;
+/// The longest tag, in characters.
+pub const MAX_TAG: usize = 64;
 
 /// What is wrong with a registration.
 pub fn registration(new: &Registration) -> Problems {
@@ -30,6 +49,77 @@ pub fn credentials(given: &Credentials) -> Problems {
     check_not_blank(&mut problems, "email", &given.email);
     check_not_blank(&mut problems, "password", given.password.expose());
     problems
+}
+
+/// What is wrong with the changes that an account's owner wants.
+pub fn user_update(changes: &UserUpdate) -> Problems {
+    let mut problems = Problems::new();
+    if let Some(username) = &changes.username {
+        check_username(&mut problems, username);
+    }
+    if let Some(email) = &changes.email {
+        check_email(&mut problems, email);
+    }
+    if let Some(password) = &changes.password {
+        check_password(&mut problems, password.expose());
+    }
+    if let Some(Some(bio)) = &changes.bio {
+        check_no_longer(&mut problems, "bio", bio, MAX_BIO);
+        check_only_line_breaks(&mut problems, "bio", bio);
+    }
+    if let Some(Some(image)) = &changes.image {
+        check_no_longer(&mut problems, "image", image, MAX_IMAGE);
+        check_no_control_characters(&mut problems, "image", image);
+    }
+    problems
+}
+
+/// What is wrong with an article that somebody wants to publish.
+pub fn new_article(new: &NewArticle) -> Problems {
+    let mut problems = Problems::new();
+    check_title(&mut problems, &new.title);
+    check_description(&mut problems, &new.description);
+    check_article(&mut problems, &new.body);
+    check_tags(&mut problems, &new.tag_list);
+    problems
+}
+
+/// What is wrong with the changes that an author wants.
+pub fn article_update(changes: &ArticleUpdate) -> Problems {
+    let mut problems = Problems::new();
+    if let Some(title) = &changes.title {
+        check_title(&mut problems, title);
+    }
+    if let Some(description) = &changes.description {
+        check_description(&mut problems, description);
+    }
+    if let Some(body) = &changes.body {
+        check_article(&mut problems, body);
+    }
+    if let Some(tags) = &changes.tag_list {
+        check_tags(&mut problems, tags);
+    }
+    problems
+}
+
+/// What is wrong with a comment.
+pub fn new_comment(new: &NewComment) -> Problems {
+    let mut problems = Problems::new();
+    check_text(&mut problems, "body", &new.body, MAX_COMMENT);
+    problems
+}
+
+/// Tags as they are kept: without spaces around them, each once, in alphabetical order.
+pub fn tags(given: Vec<String>) -> Vec<String> {
+    let mut tags: Vec<_> = given.into_iter().map(|tag| tag.trim().to_owned()).collect();
+    tags.sort();
+    tags.dedup();
+    tags
+}
+
+/// A text that may be left out: a blank one counts as none.
+pub fn optional(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.trim().is_empty())
 }
 
 /// Whether anything can have this name. PostgreSQL can't hold a NUL in a text, so nothing is stored
@@ -91,6 +181,54 @@ fn check_password(problems: &mut Problems, password: &str) {
     check_no_longer(problems, FIELD, password, MAX_PASSWORD);
 }
 
+fn check_title(problems: &mut Problems, title: &str) {
+    check_line(problems, "title", title, MAX_TITLE);
+}
+
+fn check_description(problems: &mut Problems, description: &str) {
+    check_line(problems, "description", description, MAX_DESCRIPTION);
+}
+
+fn check_article(problems: &mut Problems, body: &str) {
+    check_text(problems, "body", body, MAX_ARTICLE);
+}
+
+fn check_tags(problems: &mut Problems, tags: &[String]) {
+    const FIELD: &str = "tagList";
+    if tags.len() > MAX_TAGS {
+        problems.add(FIELD, &format!("is too long (maximum is {MAX_TAGS} tags)"));
+        return;
+    }
+    // One bad tag is enough to know; the same words once for each of them would say no more.
+    if let Some(bad) = tags.iter().map(tag).find(|problems| !problems.is_empty()) {
+        for (_, message) in bad.iter() {
+            problems.add(FIELD, &format!("has a tag that {message}"));
+        }
+    }
+}
+
+fn tag(tag: &String) -> Problems {
+    let mut problems = Problems::new();
+    check_line(&mut problems, "tag", tag, MAX_TAG);
+    problems
+}
+
+/// Checks a text that stands on one line.
+fn check_line(problems: &mut Problems, field: &str, text: &str, most: usize) {
+    if check_not_blank(problems, field, text) {
+        check_no_longer(problems, field, text, most);
+        check_no_control_characters(problems, field, text);
+    }
+}
+
+/// Checks a text of any number of lines.
+fn check_text(problems: &mut Problems, field: &str, text: &str, most: usize) {
+    if check_not_blank(problems, field, text) {
+        check_no_longer(problems, field, text, most);
+        check_only_line_breaks(problems, field, text);
+    }
+}
+
 /// Returns whether there is anything to check further.
 fn check_not_blank(problems: &mut Problems, field: &str, text: &str) -> bool {
     let blank = text.trim().is_empty();
@@ -108,9 +246,17 @@ fn check_no_longer(problems: &mut Problems, field: &str, text: &str, most: usize
 
 fn check_no_control_characters(problems: &mut Problems, field: &str, text: &str) {
     if text.contains(char::is_control) {
-        problems.add(field, "can't contain control characters");
+        problems.add(field, CONTROL_CHARACTERS);
     }
 }
+
+fn check_only_line_breaks(problems: &mut Problems, field: &str, text: &str) {
+    if text.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+        problems.add(field, CONTROL_CHARACTERS);
+    }
+}
+
+const CONTROL_CHARACTERS: &str = "can't contain control characters";
 
 #[cfg(test)]
 mod tests {
@@ -170,6 +316,53 @@ mod tests {
         for username in ["ada\u{0}", "a\nda", " ada", "ada ", ".", ".."] {
             assert!(problems(username, "a@b.c", "12345678").contains("username"), "{username:?}");
         }
+    }
+
+    #[test]
+    fn an_article_needs_its_three_texts_and_sound_tags() {
+        let sound = NewArticle {
+            title: "Größe \u{202e}مرحبا 🦄".into(),
+            description: "d".into(),
+            body: "line\r\n\tline".into(),
+            tag_list: vec!["rust".into(), " art ".into()],
+        };
+        assert_eq!(new_article(&sound).to_string(), "");
+        assert_eq!(
+            new_article(&NewArticle::default()).to_string(),
+            "body can't be blank, description can't be blank, title can't be blank"
+        );
+        let with = |tag_list| new_article(&NewArticle { tag_list, ..sound.clone() }).to_string();
+        assert_eq!(with(vec![" ".into()]), "tagList has a tag that can't be blank");
+        assert!(with(vec!["x".repeat(MAX_TAG + 1)]).contains("tag that is too long"));
+        assert!(with(vec!["a\nb".into()]).contains("tag that can't contain control"));
+        assert!(with(vec!["x".into(); MAX_TAGS + 1]).contains("maximum is 50 tags"));
+    }
+
+    #[test]
+    fn a_text_may_have_lines_and_a_title_may_not() {
+        let update = |title: &str, body: &str| {
+            let (title, body) = (Some(title.to_owned()), Some(body.to_owned()));
+            article_update(&ArticleUpdate { title, body, ..ArticleUpdate::default() }).to_string()
+        };
+        assert_eq!(update("a", "a\nb"), "");
+        assert_eq!(update("a\nb", "a"), "title can't contain control characters");
+        assert_eq!(update("a", "a\0b"), "body can't contain control characters");
+        assert_eq!(update(" ", "\n"), "body can't be blank, title can't be blank");
+        assert!(update("a", &"x".repeat(MAX_ARTICLE + 1)).contains("maximum is 524288"));
+    }
+
+    #[test]
+    fn what_is_not_changed_is_not_checked() {
+        assert_eq!(user_update(&UserUpdate::default()).to_string(), "");
+        assert_eq!(article_update(&ArticleUpdate::default()).to_string(), "");
+        let cleared = UserUpdate { bio: Some(None), image: Some(None), ..UserUpdate::default() };
+        assert_eq!(user_update(&cleared).to_string(), "");
+    }
+
+    #[test]
+    fn tags_are_kept_in_one_form() {
+        let given = ["b", " a", "a ", "B"].map(str::to_owned).to_vec();
+        assert_eq!(tags(given), ["B", "a", "b"]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use conduit::{
     Caller, Error, Outcome, Resource, Result,
     wire::{self, API, ErrorBody},
 };
-use http::{StatusCode, header::RETRY_AFTER};
+use http::{Method, StatusCode, header::RETRY_AFTER};
 use reqwest::{RequestBuilder, Response};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -45,8 +45,11 @@ pub(crate) struct Client {
 /// Whether a call may be sent a second time, as the port's documentation says of each.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Repeat {
-    /// It changes nothing, so nobody can tell whether it was done once or twice.
-    Once,
+    /// It changes nothing, so nobody can tell whether it was done once or twice. And whatever
+    /// becomes of it: nothing was changed.
+    Reads,
+    /// It changes something, and to do it twice comes to the same.
+    Writes,
     /// It may have been done although the answer never came.
     Never,
 }
@@ -98,41 +101,65 @@ impl Client {
         }
     }
 
+    /// Reads what is at this path.
     pub(crate) async fn get<T: DeserializeOwned>(&self, caller: &Caller, path: &str) -> Result<T> {
-        self.call(caller, Repeat::Once, || self.http.get(self.url(path))).await
+        self.call(caller, Repeat::Reads, || self.http.get(self.url(path))).await?.content()
     }
 
+    /// Reads what is at this path, as far as it fits the query.
     pub(crate) async fn search<T: DeserializeOwned>(
         &self,
         caller: &Caller,
         path: &str,
         query: &(impl Serialize + Sync),
     ) -> Result<T> {
-        self.call(caller, Repeat::Once, || self.http.get(self.url(path)).query(query)).await
+        let request = || self.http.get(self.url(path)).query(query);
+        self.call(caller, Repeat::Reads, request).await?.content()
     }
 
-    pub(crate) async fn post<T: DeserializeOwned>(
+    /// Sends something to this path, and reads what comes of it.
+    pub(crate) async fn send<T: DeserializeOwned>(
         &self,
         caller: &Caller,
         repeat: Repeat,
+        method: Method,
         path: &str,
         body: &(impl Serialize + Sync),
     ) -> Result<T> {
-        self.call(caller, repeat, || self.http.post(self.url(path)).json(body)).await
+        let request = || self.http.request(method.clone(), self.url(path)).json(body);
+        self.call(caller, repeat, request).await?.content()
+    }
+
+    /// Switches something at this path on or off, and reads what comes of it.
+    pub(crate) async fn switch<T: DeserializeOwned>(
+        &self,
+        caller: &Caller,
+        method: Method,
+        path: &str,
+    ) -> Result<T> {
+        let request = || self.http.request(method.clone(), self.url(path));
+        self.call(caller, Repeat::Writes, request).await?.content()
+    }
+
+    /// Takes away what is at this path.
+    pub(crate) async fn delete(&self, caller: &Caller, path: &str) -> Result<()> {
+        self.call(caller, Repeat::Never, || self.http.delete(self.url(path))).await?;
+        Ok(())
     }
 
     fn url(&self, path: &str) -> String {
         format!("{}{API}{path}", self.origin)
     }
 
-    async fn call<T: DeserializeOwned>(
+    /// Makes the call, and answers with what a successful one brought.
+    async fn call(
         &self,
         caller: &Caller,
         repeat: Repeat,
         request: impl Fn() -> RequestBuilder + Send + Sync,
-    ) -> Result<T> {
+    ) -> Result<Answer> {
         let mut answer = attempt(caller, request()).await;
-        if repeat == Repeat::Once && worth_repeating(&answer) {
+        if repeat != Repeat::Never && worth_repeating(&answer) {
             let pause = pause();
             if pause < caller.remaining() {
                 tokio::time::sleep(pause).await;
@@ -140,7 +167,8 @@ impl Client {
             }
         }
         match answer {
-            Ok(answer) => meaning(repeat, &answer),
+            Ok(answer) if answer.status.is_success() => Ok(answer),
+            Ok(answer) => Err(answer.error(repeat)),
             Err(fault) => {
                 let request_id = caller.request_id.as_str();
                 tracing::warn!(request_id, %fault, "the backend gave no answer");
@@ -199,23 +227,26 @@ fn pause() -> Duration {
     Duration::from_micros(5_000 + RandomState::new().hash_one(()) % 45_000)
 }
 
-fn meaning<T: DeserializeOwned>(repeat: Repeat, answer: &Answer) -> Result<T> {
-    if answer.status.is_success() {
-        return serde_json::from_slice(&answer.body).map_err(|error| {
+impl Answer {
+    fn content<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_slice(&self.body).map_err(|error| {
             Error::Internal(format!("the backend's answer is not the contract's: {error}"))
-        });
+        })
     }
-    let body: Option<ErrorBody> = serde_json::from_slice(&answer.body).ok();
-    match wire::to_error(answer.status, body.map(|body| body.errors)) {
-        // Whatever became of a call that changes nothing: nothing was changed.
-        Error::Unavailable(_) if repeat == Repeat::Once => {
-            Err(Error::Unavailable(Outcome::NotDone))
+
+    fn error(&self, repeat: Repeat) -> Error {
+        let body: Option<ErrorBody> = serde_json::from_slice(&self.body).ok();
+        match wire::to_error(self.status, body.map(|body| body.errors)) {
+            Error::Unavailable(_) if repeat == Repeat::Reads => {
+                Error::Unavailable(Outcome::NotDone)
+            }
+            // We ask for no routes that the contract doesn't have. So it's not the visitor who is
+            // lost.
+            Error::NotFound(Resource::Route) => {
+                Error::Internal("the backend does not know a route of the contract".to_owned())
+            }
+            error => error,
         }
-        // We ask for no routes that the contract doesn't have. So it's not the visitor who is lost.
-        Error::NotFound(Resource::Route) => {
-            Err(Error::Internal("the backend does not know a route of the contract".to_owned()))
-        }
-        error => Err(error),
     }
 }
 
@@ -226,7 +257,7 @@ impl Fault {
         match self {
             Self::TooLong => Error::Internal(self.to_string()),
             Self::TooLate | Self::Connect(_) => Error::Unavailable(Outcome::NotDone),
-            Self::TimedOut | Self::Broken(_) if repeat == Repeat::Once => {
+            Self::TimedOut | Self::Broken(_) if repeat == Repeat::Reads => {
                 Error::Unavailable(Outcome::NotDone)
             }
             Self::TimedOut | Self::Broken(_) => Error::Unavailable(Outcome::Unknown),

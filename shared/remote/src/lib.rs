@@ -11,12 +11,15 @@ mod args;
 mod client;
 
 use conduit::{
-    Article, ArticlePage, Caller, Comment, Conduit, Credentials, Error, ListArticles, Profile,
-    Registration, Resource, Result, User,
+    Article, ArticlePage, ArticleUpdate, Caller, Comment, Conduit, Credentials, Error,
+    ListArticles, NewArticle, NewComment, Profile, Registration, Resource, Result, Unauthorized,
+    User, UserUpdate, Window,
     wire::{
-        ArticleBody, ArticlesBody, CommentsBody, ListQuery, ProfileBody, TagsBody, UserBody, path,
+        ArticleBody, ArticlesBody, CommentBody, CommentsBody, ListQuery, ProfileBody, TagsBody,
+        UserBody, WindowQuery, path,
     },
 };
+use http::Method;
 
 pub use args::{BackendArgs, StartError};
 pub use client::BACKEND_CALLS;
@@ -42,14 +45,16 @@ impl Conduit for Remote {
     async fn register(&self, caller: &Caller, new: Registration) -> Result<User> {
         let new = UserBody { user: new };
         let body: UserBody<User> =
-            self.client.post(caller, Repeat::Never, path::USERS, &new).await?;
+            self.client.send(caller, Repeat::Never, Method::POST, path::USERS, &new).await?;
         Ok(body.user)
     }
 
     async fn login(&self, caller: &Caller, credentials: Credentials) -> Result<User> {
         let credentials = UserBody { user: credentials };
-        let body: UserBody<User> =
-            self.client.post(caller, Repeat::Once, path::LOGIN, &credentials).await?;
+        let body: UserBody<User> = self
+            .client
+            .send(caller, Repeat::Reads, Method::POST, path::LOGIN, &credentials)
+            .await?;
         Ok(body.user)
     }
 
@@ -58,28 +63,103 @@ impl Conduit for Remote {
         Ok(body.user)
     }
 
+    async fn update_user(&self, caller: &Caller, changes: UserUpdate) -> Result<User> {
+        let changes = UserBody { user: changes };
+        let body: UserBody<User> =
+            self.client.send(caller, Repeat::Writes, Method::PUT, path::USER, &changes).await?;
+        Ok(body.user)
+    }
+
     async fn profile(&self, caller: &Caller, username: &str) -> Result<Profile> {
-        let path = named(path::PROFILE, username, Resource::Profile)?;
+        let path = self.path(caller, path::PROFILE, username, Resource::Profile).await?;
         let body: ProfileBody = self.client.get(caller, &path).await?;
         Ok(body.profile)
     }
 
+    async fn follow(&self, caller: &Caller, username: &str) -> Result<Profile> {
+        let path = self.own(caller, path::FOLLOW, username, Resource::Profile).await?;
+        let body: ProfileBody = self.client.switch(caller, Method::POST, &path).await?;
+        Ok(body.profile)
+    }
+
+    async fn unfollow(&self, caller: &Caller, username: &str) -> Result<Profile> {
+        let path = self.own(caller, path::FOLLOW, username, Resource::Profile).await?;
+        let body: ProfileBody = self.client.switch(caller, Method::DELETE, &path).await?;
+        Ok(body.profile)
+    }
+
     async fn articles(&self, caller: &Caller, list: &ListArticles) -> Result<ArticlePage> {
-        let body: ArticlesBody =
+        let page: ArticlesBody =
             self.client.search(caller, path::ARTICLES, &ListQuery::from(list)).await?;
-        Ok(body)
+        Ok(page)
+    }
+
+    async fn feed(&self, caller: &Caller, window: Window) -> Result<ArticlePage> {
+        let page: ArticlesBody =
+            self.client.search(caller, path::FEED, &WindowQuery::from(window)).await?;
+        Ok(page)
     }
 
     async fn article(&self, caller: &Caller, slug: &str) -> Result<Article> {
-        let path = named(path::ARTICLE, slug, Resource::Article)?;
-        let body: ArticleBody = self.client.get(caller, &path).await?;
+        let path = self.path(caller, path::ARTICLE, slug, Resource::Article).await?;
+        let body: ArticleBody<Article> = self.client.get(caller, &path).await?;
+        Ok(body.article)
+    }
+
+    async fn create_article(&self, caller: &Caller, new: NewArticle) -> Result<Article> {
+        let new = ArticleBody { article: new };
+        let body: ArticleBody<Article> =
+            self.client.send(caller, Repeat::Never, Method::POST, path::ARTICLES, &new).await?;
+        Ok(body.article)
+    }
+
+    async fn update_article(
+        &self,
+        caller: &Caller,
+        slug: &str,
+        changes: ArticleUpdate,
+    ) -> Result<Article> {
+        let path = self.own(caller, path::ARTICLE, slug, Resource::Article).await?;
+        let changes = ArticleBody { article: changes };
+        let body: ArticleBody<Article> =
+            self.client.send(caller, Repeat::Never, Method::PUT, &path, &changes).await?;
+        Ok(body.article)
+    }
+
+    async fn delete_article(&self, caller: &Caller, slug: &str) -> Result<()> {
+        let path = self.own(caller, path::ARTICLE, slug, Resource::Article).await?;
+        self.client.delete(caller, &path).await
+    }
+
+    async fn favorite(&self, caller: &Caller, slug: &str) -> Result<Article> {
+        let path = self.own(caller, path::FAVORITE, slug, Resource::Article).await?;
+        let body: ArticleBody<Article> = self.client.switch(caller, Method::POST, &path).await?;
+        Ok(body.article)
+    }
+
+    async fn unfavorite(&self, caller: &Caller, slug: &str) -> Result<Article> {
+        let path = self.own(caller, path::FAVORITE, slug, Resource::Article).await?;
+        let body: ArticleBody<Article> = self.client.switch(caller, Method::DELETE, &path).await?;
         Ok(body.article)
     }
 
     async fn comments(&self, caller: &Caller, slug: &str) -> Result<Vec<Comment>> {
-        let path = named(path::COMMENTS, slug, Resource::Article)?;
+        let path = self.path(caller, path::COMMENTS, slug, Resource::Article).await?;
         let body: CommentsBody = self.client.get(caller, &path).await?;
         Ok(body.comments)
+    }
+
+    async fn add_comment(&self, caller: &Caller, slug: &str, new: NewComment) -> Result<Comment> {
+        let path = self.own(caller, path::COMMENTS, slug, Resource::Article).await?;
+        let new = CommentBody { comment: new };
+        let body: CommentBody<Comment> =
+            self.client.send(caller, Repeat::Never, Method::POST, &path, &new).await?;
+        Ok(body.comment)
+    }
+
+    async fn delete_comment(&self, caller: &Caller, slug: &str, id: i64) -> Result<()> {
+        let path = self.own(caller, path::COMMENT, slug, Resource::Article).await?;
+        self.client.delete(caller, &path::of(&path, &id.to_string())).await
     }
 
     async fn tags(&self, caller: &Caller) -> Result<Vec<String>> {
@@ -92,22 +172,50 @@ impl Conduit for Remote {
     }
 }
 
+impl Remote {
+    /// The path of one thing by its name, if a path can hold that.
+    async fn path(
+        &self,
+        caller: &Caller,
+        template: &str,
+        name: &str,
+        what: Resource,
+    ) -> Result<String> {
+        if can_stand_in_a_path(name) {
+            return Ok(path::of(template, name));
+        }
+        // Nothing has such a name. But whoever calls with a bad token is told that first, as by
+        // every implementation, and only the backend can tell.
+        if caller.token.is_some() {
+            self.current_user(caller).await?;
+        }
+        Err(Error::NotFound(what))
+    }
+
+    /// The same for a call that is only for people who are signed in.
+    async fn own(
+        &self,
+        caller: &Caller,
+        template: &str,
+        name: &str,
+        what: Resource,
+    ) -> Result<String> {
+        if caller.token.is_none() {
+            return Err(Error::Unauthorized(Unauthorized::Missing));
+        }
+        self.path(caller, template, name, what).await
+    }
+}
+
 /// The longest name that is asked for, in bytes. Escaping makes up to three of each, and a server
 /// takes a request line of 64 KiB.
 const LONGEST_NAME: usize = 16 * 1024;
 
-/// The path of one thing by its name.
-///
 /// Three names can't stand in a path, however they are escaped: the empty one would be another
 /// route, and every client that follows the URL standard resolves `.` and `..` (also as `%2e`) as
-/// steps in the hierarchy. A fourth kind is longer than a request line may be. Nothing has such a
-/// name, so they are answered here as the backend would answer them.
-fn named(template: &str, name: &str, what: Resource) -> Result<String> {
-    match name {
-        "" | "." | ".." => Err(Error::NotFound(what)),
-        name if name.len() > LONGEST_NAME => Err(Error::NotFound(what)),
-        name => Ok(path::of(template, name)),
-    }
+/// steps in the hierarchy. A fourth kind is longer than a request line may be.
+fn can_stand_in_a_path(name: &str) -> bool {
+    !matches!(name, "" | "." | "..") && name.len() <= LONGEST_NAME
 }
 
 #[cfg(test)]
@@ -115,10 +223,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_no_path_can_hold_are_not_found() {
-        for name in ["", ".", ".."] {
-            let found = named(path::COMMENTS, name, Resource::Article);
-            assert_eq!(found, Err(Error::NotFound(Resource::Article)));
+    fn some_names_fit_no_path() {
+        let long = "x".repeat(LONGEST_NAME + 1);
+        for name in ["", ".", "..", &long] {
+            assert!(!can_stand_in_a_path(name));
         }
     }
 
@@ -126,7 +234,8 @@ mod tests {
     fn every_other_name_reaches_the_backend_as_it_is() {
         for name in ["...", "%2e", "%2E%2e", "a/../b", "?x#y", " ", "größe", "\0", "\\", ";", "+"]
         {
-            let path = named(path::ARTICLE, name, Resource::Article).unwrap();
+            assert!(can_stand_in_a_path(name));
+            let path = path::of(path::ARTICLE, name);
             let url = reqwest::Url::parse(&format!("http://localhost{path}")).unwrap();
             assert_eq!(url.path(), path, "{name:?} survives URL parsing");
             assert_eq!(path.matches('/').count(), 2, "{name:?} stays one segment");
