@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use conduit::{
     Article, ArticleUpdate, Caller, Error, NewArticle, Problems, Resource, Result, Unauthorized,
 };
-use sqlx::{FromRow, QueryBuilder, types::Json};
+use sqlx::{FromRow, QueryBuilder, error::DatabaseError, types::Json};
 
 use crate::{
     InProcess, articles,
@@ -154,7 +154,7 @@ async fn change(
         .bind(tags.map(Json)).execute(db).await.map(drop))
     .map_err(|error| {
         // One chance in four thousand million, and only among articles with the same title.
-        if error.as_database_error().is_some_and(|error| error.is_unique_violation()) {
+        if error.as_database_error().is_some_and(DatabaseError::is_unique_violation) {
             return Error::Conflict(Problems::one("title", "has already been taken"));
         }
         db_error::in_transaction(error)

@@ -4,6 +4,7 @@
 use std::io;
 
 use conduit::{Error, Outcome, Unauthorized};
+use sqlx::error::DatabaseError;
 
 /// A failed statement that only reads.
 pub(crate) fn reading(error: sqlx::Error) -> Error {
@@ -27,7 +28,7 @@ pub(crate) fn writing(error: sqlx::Error) -> Error {
 /// the database takes it back. That is also how it ends a deadlock, in which two transactions wait
 /// for each other; whoever lost may well succeed the next time.
 pub(crate) fn in_transaction(error: sqlx::Error) -> Error {
-    let lost = |error: &dyn sqlx::error::DatabaseError| {
+    let lost = |error: &dyn DatabaseError| {
         error.code().is_some_and(|code| matches!(&*code, "40001" | "40P01"))
     };
     if is_out_of_reach(&error) || error.as_database_error().is_some_and(lost) {
@@ -39,7 +40,7 @@ pub(crate) fn in_transaction(error: sqlx::Error) -> Error {
 /// A failed statement in a transaction that names the account of the caller. If there is none, then
 /// their token, which says so under a good signature, is of no use any more.
 pub(crate) fn by_account(error: sqlx::Error) -> Error {
-    if error.as_database_error().is_some_and(|error| error.is_foreign_key_violation()) {
+    if error.as_database_error().is_some_and(DatabaseError::is_foreign_key_violation) {
         return Error::Unauthorized(Unauthorized::Invalid);
     }
     in_transaction(error)

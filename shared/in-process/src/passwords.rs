@@ -1,8 +1,9 @@
 //! Hashing and checking passwords with Argon2id.
 //!
 //! Both are slow and hungry on purpose (tens of milliseconds and 19 MiB each, the OWASP
-//! recommendation), so they run on threads of their own, and never more at a time than the machine
-//! has cores: otherwise a few dozen people who sign in at once would take all memory.
+//! recommendation), so they run on threads of their own, and on all cores of the machine but one at a
+//! time: a few dozen people who sign in at once can take neither all memory nor the last core, which
+//! those who read need.
 
 use std::sync::{Arc, LazyLock};
 
@@ -17,10 +18,10 @@ use tokio::sync::Semaphore;
 /// answer takes as long as for a wrong password. Same algorithm, same cost as [`hash`].
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$ojUknAqQ2XUAy2YW/4Bg5Q$GlGkIwW3Wkv0XmY4Yy6EWbVeX7XO8K5cIE6wAzleP00";
 
-/// One permit for each core.
+/// One permit for each core that signing in may occupy.
 static PERMITS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    Arc::new(Semaphore::new(cores))
+    Arc::new(Semaphore::new(cores.saturating_sub(1).max(1)))
 });
 
 /// The hash to store for a password, with a salt of its own.

@@ -200,14 +200,14 @@ fn check_tags(problems: &mut Problems, tags: &[String]) {
         return;
     }
     // One bad tag is enough to know; the same words once for each of them would say no more.
-    if let Some(bad) = tags.iter().map(tag).find(|problems| !problems.is_empty()) {
+    if let Some(bad) = tags.iter().map(|name| tag(name)).find(|problems| !problems.is_empty()) {
         for (_, message) in bad.iter() {
             problems.add(FIELD, &format!("has a tag that {message}"));
         }
     }
 }
 
-fn tag(tag: &String) -> Problems {
+fn tag(tag: &str) -> Problems {
     let mut problems = Problems::new();
     check_line(&mut problems, "tag", tag, MAX_TAG);
     problems

@@ -266,3 +266,24 @@ async fn an_unknown_profile_is_not_found() {
         }
     }
 }
+
+/// Readers don't wait for the hashing of other people's passwords: of many who sign in, nearly all
+/// still stand in line when a page's worth of reading is done.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_who_sign_in_at_once_do_not_hold_up_who_reads() {
+    for fixture in fixture::all().await {
+        let sign_in = || {
+            let app = fixture.app.clone();
+            tokio::spawn(async move { app.login(&visitor(), credentials("x@y.z", "?")).await })
+        };
+        let crowd: Vec<_> = (0..40).map(|_| sign_in()).collect();
+        for _ in 0..20 {
+            fixture.app.tags(&visitor()).await.unwrap();
+        }
+        let waiting = crowd.iter().filter(|task| !task.is_finished()).count();
+        assert!(waiting >= 20, "{}: {waiting} of 40 still wait", fixture.on());
+        for task in crowd {
+            assert_eq!(task.await.unwrap().unwrap_err(), WRONG, "{}", fixture.on());
+        }
+    }
+}

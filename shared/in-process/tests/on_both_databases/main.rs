@@ -12,3 +12,4 @@ mod loading;
 mod schema;
 mod start;
 mod statements;
+mod writing;

@@ -5,7 +5,10 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use conduit::{Conduit, Credentials, ListArticles, Password, Registration};
+use conduit::{
+    ArticleUpdate, Conduit, Credentials, ListArticles, NewArticle, NewComment, Password,
+    Registration, UserUpdate, Window,
+};
 use contract::dataset::PASSWORD;
 use in_process::SQL_STATEMENTS;
 use metrics::{
@@ -80,6 +83,9 @@ async fn a_use_case_sends_as_few_statements_as_it_can() {
         app.current_user(&ada).await.unwrap();
         assert_eq!(sent(), 1, "{on}: current user");
 
+        app.feed(&ada, Window::default()).await.unwrap();
+        assert_eq!(sent(), 2, "{on}: feed");
+
         let password = || Password::new(PASSWORD);
         let login = Credentials { email: "ada@example.com".into(), password: password() };
         app.login(&visitor(), login).await.unwrap();
@@ -93,5 +99,47 @@ async fn a_use_case_sends_as_few_statements_as_it_can() {
         assert_eq!(sent(), 1, "{on}: register");
         app.register(&visitor(), new).await.unwrap_err();
         assert_eq!(sent(), 2, "{on}: register what is taken");
+    }
+}
+
+#[tokio::test]
+async fn writing_sends_the_same_statements_however_much_there_is() {
+    let recorder = Statements::default();
+    let count = Arc::clone(&recorder.0);
+    let _guard = set_default_local_recorder(&recorder);
+    let sent = || count.swap(0, Ordering::Relaxed);
+
+    for fixture in fixture::all().await {
+        let (app, on) = (&fixture.app, fixture.on());
+        let ada = fixture.signed_in("ada").await;
+        sent();
+        let bio = UserUpdate { bio: Some(None), ..UserUpdate::default() };
+        app.update_user(&ada, bio).await.unwrap();
+        assert_eq!(sent(), 1, "{on}: update of an account");
+        app.follow(&ada, "cyd").await.unwrap();
+        assert_eq!(sent(), 2, "{on}: follow");
+        app.unfavorite(&ada, "second").await.unwrap();
+        assert_eq!(sent(), 5, "{on}: unfavorite");
+        app.unfavorite(&ada, "second").await.unwrap();
+        assert_eq!(sent(), 3, "{on}: unfavorite once more");
+        let comment = app.add_comment(&ada, "second", NewComment { body: "!".into() }).await;
+        assert_eq!(sent(), 3, "{on}: comment");
+        app.delete_comment(&ada, "second", comment.unwrap().id).await.unwrap();
+        assert_eq!(sent(), 2, "{on}: delete a comment");
+
+        let tag_list = |n: u32| (0..n).map(|n| format!("tag {n}")).collect::<Vec<_>>();
+        let text = || "x".to_owned();
+        let (title, description, body) = (text(), text(), text());
+        let new = NewArticle { title, description, body, tag_list: tag_list(20) };
+        let slug = app.create_article(&ada, new).await.unwrap().slug;
+        assert_eq!(sent(), 6, "{on}: publish");
+        let tags = ArticleUpdate { tag_list: Some(tag_list(10)), ..ArticleUpdate::default() };
+        app.update_article(&ada, &slug, tags).await.unwrap();
+        assert_eq!(sent(), 6, "{on}: change the tags");
+        let title = ArticleUpdate { title: Some(text()), ..ArticleUpdate::default() };
+        app.update_article(&ada, &slug, title).await.unwrap();
+        assert_eq!(sent(), 3, "{on}: change the title");
+        app.delete_article(&ada, &slug).await.unwrap();
+        assert_eq!(sent(), 6, "{on}: delete an article");
     }
 }
