@@ -5,198 +5,244 @@
 //! alone, without a database in the picture.
 //!
 //! It is no example to follow: passwords are compared in clear, a token is just a row number, and
-//! accounts that are opened are gone with the process.
+//! what is changed is gone with the process.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
-};
+mod rows;
 
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use chrono::Utc;
 use conduit::{
-    Article, ArticlePage, ArticleSummary, Caller, Comment, Conduit, Credentials, Error,
-    ListArticles, Outcome, Problems, Profile, Registration, Resource, Result, Token, Unauthorized,
-    User,
+    Article, ArticlePage, ArticleUpdate, Caller, Comment, Conduit, Credentials, Error,
+    ListArticles, NewArticle, NewComment, Outcome, Problems, Profile, Registration, Resource,
+    Result, Token, Unauthorized, User, UserUpdate, Window,
 };
+use in_process::validation;
 
-use crate::dataset::{self, Dataset};
+use crate::dataset::Dataset;
+use rows::{Account, Row, Rows};
 
 /// The app without a database. Clones share one state.
 #[derive(Clone)]
-pub struct InMemory(Arc<State>);
-
-struct State {
-    /// Oldest first, as the dataset numbers them.
-    articles: Vec<Row>,
-    by_slug: BTreeMap<String, usize>,
-    /// Most used first.
-    tags: Vec<String>,
-    accounts: RwLock<Vec<Account>>,
-}
-
-/// An article with what hangs on it. Accounts are named by their index.
-struct Row {
-    article: dataset::Article,
-    author: usize,
-    /// In alphabetical order.
-    tags: Vec<String>,
-    fans: HashSet<usize>,
-    comments: Vec<dataset::Comment>,
-}
-
-struct Account {
-    username: String,
-    email: String,
-    password: String,
-    bio: Option<String>,
-    image: Option<String>,
-    follows: HashSet<usize>,
-}
+pub struct InMemory(Arc<RwLock<Rows>>);
 
 impl InMemory {
     /// The app with all rows of the dataset: about 4 MB for the default size.
     pub fn new(dataset: &Dataset) -> Self {
-        let articles: Vec<_> =
-            (0..dataset.size().articles).map(|index| row(dataset, index)).collect();
-        let slugs = articles.iter().enumerate();
-        let by_slug = slugs.map(|(index, row)| (row.article.slug.clone(), index)).collect();
-        let accounts = (0..dataset.size().users).map(|index| account(dataset, index)).collect();
-        let tags = by_use(&articles);
-        Self(Arc::new(State { articles, by_slug, tags, accounts: RwLock::new(accounts) }))
+        Self(Arc::new(RwLock::new(Rows::new(dataset))))
     }
 
-    fn accounts(&self) -> RwLockReadGuard<'_, Vec<Account>> {
-        self.0.accounts.read().unwrap_or_else(PoisonError::into_inner)
+    fn read(&self) -> RwLockReadGuard<'_, Rows> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn row(&self, slug: &str) -> Result<&Row> {
-        let index = self.0.by_slug.get(slug).ok_or(Error::NotFound(Resource::Article))?;
-        Ok(&self.0.articles[*index])
+    fn write(&self) -> RwLockWriteGuard<'_, Rows> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_following(&self, caller: &Caller, username: &str, follow: bool) -> Result<Profile> {
+        let mut rows = self.write();
+        let viewer = signed_in(&rows, caller)?;
+        let of = rows.account(username)?;
+        let follows = &mut rows.accounts[viewer].follows;
+        if follow {
+            follows.insert(of);
+        } else {
+            follows.remove(&of);
+        }
+        Ok(rows.profile(Some(viewer), of))
+    }
+
+    fn set_favorite(&self, caller: &Caller, slug: &str, favorite: bool) -> Result<Article> {
+        let mut rows = self.write();
+        let viewer = signed_in(&rows, caller)?;
+        let row = rows.row_mut(slug)?;
+        if favorite {
+            row.fans.insert(viewer);
+        } else {
+            row.fans.remove(&viewer);
+        }
+        rows.article(Some(viewer), slug)
     }
 }
 
 impl Conduit for InMemory {
     async fn register(&self, caller: &Caller, new: Registration) -> Result<User> {
         in_time(caller)?;
-        let password = new.password.expose();
-        not_blank(&[("username", &new.username), ("email", &new.email), ("password", password)])?;
-        let mut accounts = self.0.accounts.write().unwrap_or_else(PoisonError::into_inner);
-        let mut taken = Problems::new();
-        if accounts.iter().any(|other| other.username == new.username) {
-            taken.add("username", "has already been taken");
-        }
-        if accounts.iter().any(|other| other.email == new.email) {
-            taken.add("email", "has already been taken");
-        }
-        if !taken.is_empty() {
-            return Err(Error::Conflict(taken));
-        }
-        accounts.push(Account {
-            password: password.to_owned(),
+        validation::registration(&new).into_result()?;
+        let mut rows = self.write();
+        free(&rows, None, Some(&new.username), Some(&new.email))?;
+        rows.accounts.push(Account {
+            password: new.password.expose().to_owned(),
             username: new.username,
             email: new.email,
-            bio: None,
-            image: None,
-            follows: HashSet::new(),
+            ..Account::default()
         });
-        let index = accounts.len() - 1;
-        Ok(accounts[index].signed_in(token(index)))
+        let index = rows.accounts.len() - 1;
+        Ok(rows.accounts[index].signed_in(token(index)))
     }
 
     async fn login(&self, caller: &Caller, credentials: Credentials) -> Result<User> {
         in_time(caller)?;
+        validation::credentials(&credentials).into_result()?;
         let password = credentials.password.expose();
-        not_blank(&[("email", &credentials.email), ("password", password)])?;
-        let accounts = self.accounts();
+        let rows = self.read();
         let good = |a: &Account| a.email == credentials.email && a.password == password;
-        let index =
-            accounts.iter().position(good).ok_or(Error::Unauthorized(Unauthorized::Credentials))?;
-        Ok(accounts[index].signed_in(token(index)))
+        let index = rows.accounts.iter().position(good);
+        let index = index.ok_or(Error::Unauthorized(Unauthorized::Credentials))?;
+        Ok(rows.accounts[index].signed_in(token(index)))
     }
 
     async fn current_user(&self, caller: &Caller) -> Result<User> {
-        let accounts = self.accounts();
-        let missing = Error::Unauthorized(Unauthorized::Missing);
-        let viewer = viewer(&accounts, caller)?.ok_or(missing)?;
-        Ok(accounts[viewer].signed_in(token(viewer)))
+        let rows = self.read();
+        let index = signed_in(&rows, caller)?;
+        Ok(rows.accounts[index].signed_in(token(index)))
+    }
+
+    async fn update_user(&self, caller: &Caller, changes: UserUpdate) -> Result<User> {
+        let mut rows = self.write();
+        let index = signed_in(&rows, caller)?;
+        validation::user_update(&changes).into_result()?;
+        let UserUpdate { email, username, password, bio, image } = changes;
+        free(&rows, Some(index), username.as_deref(), email.as_deref())?;
+        let account = &mut rows.accounts[index];
+        replace(&mut account.email, email);
+        replace(&mut account.username, username);
+        replace(&mut account.password, password.map(|password| password.expose().to_owned()));
+        replace(&mut account.bio, bio.map(validation::optional));
+        replace(&mut account.image, image.map(validation::optional));
+        Ok(account.signed_in(token(index)))
     }
 
     async fn profile(&self, caller: &Caller, username: &str) -> Result<Profile> {
-        let accounts = self.accounts();
-        let viewer = viewer(&accounts, caller)?;
-        let of = accounts.iter().position(|account| account.username == username);
-        Ok(profile(&accounts, viewer, of.ok_or(Error::NotFound(Resource::Profile))?))
+        let rows = self.read();
+        let viewer = viewer(&rows, caller)?;
+        Ok(rows.profile(viewer, rows.account(username)?))
+    }
+
+    async fn follow(&self, caller: &Caller, username: &str) -> Result<Profile> {
+        self.set_following(caller, username, true)
+    }
+
+    async fn unfollow(&self, caller: &Caller, username: &str) -> Result<Profile> {
+        self.set_following(caller, username, false)
     }
 
     async fn articles(&self, caller: &Caller, list: &ListArticles) -> Result<ArticlePage> {
-        let accounts = self.accounts();
-        let viewer = viewer(&accounts, caller)?;
-        let matches = |row: &&Row| {
+        let rows = self.read();
+        let viewer = viewer(&rows, caller)?;
+        let name = |index: usize| &rows.accounts[index].username;
+        let matches = |row: &Row| {
             list.tag.as_ref().is_none_or(|tag| row.tags.contains(tag))
-                && list.author.as_ref().is_none_or(|name| accounts[row.author].username == *name)
+                && list.author.as_ref().is_none_or(|author| name(row.author) == author)
                 && list
                     .favorited
                     .as_ref()
-                    .is_none_or(|name| row.fans.iter().any(|&fan| accounts[fan].username == *name))
+                    .is_none_or(|fan| row.fans.iter().any(|&index| name(index) == fan))
         };
-        let all: Vec<_> = self.0.articles.iter().rev().filter(matches).collect();
-        let window = all.iter().skip(list.offset as usize).take(list.limit as usize);
-        Ok(ArticlePage {
-            articles: window.map(|row| summary(&accounts, viewer, row)).collect(),
-            articles_count: all.len() as u64,
-        })
+        let window = Window { limit: list.limit, offset: list.offset };
+        Ok(rows.page(viewer, window, matches))
+    }
+
+    async fn feed(&self, caller: &Caller, window: Window) -> Result<ArticlePage> {
+        let rows = self.read();
+        let viewer = signed_in(&rows, caller)?;
+        let follows = &rows.accounts[viewer].follows;
+        Ok(rows.page(Some(viewer), window, |row| follows.contains(&row.author)))
     }
 
     async fn article(&self, caller: &Caller, slug: &str) -> Result<Article> {
-        let accounts = self.accounts();
-        let viewer = viewer(&accounts, caller)?;
-        let row = self.row(slug)?;
-        let short = summary(&accounts, viewer, row);
-        Ok(Article {
-            slug: short.slug,
-            title: short.title,
-            description: short.description,
-            body: row.article.body.clone(),
-            tag_list: short.tag_list,
-            created_at: short.created_at,
-            updated_at: short.updated_at,
-            favorited: short.favorited,
-            favorites_count: short.favorites_count,
-            author: short.author,
-        })
+        let rows = self.read();
+        let viewer = viewer(&rows, caller)?;
+        rows.article(viewer, slug)
+    }
+
+    async fn create_article(&self, caller: &Caller, new: NewArticle) -> Result<Article> {
+        let mut rows = self.write();
+        let author = signed_in(&rows, caller)?;
+        validation::new_article(&new).into_result()?;
+        let slug = rows.publish(author, new);
+        rows.article(Some(author), &slug)
+    }
+
+    async fn update_article(
+        &self,
+        caller: &Caller,
+        slug: &str,
+        changes: ArticleUpdate,
+    ) -> Result<Article> {
+        let mut rows = self.write();
+        let author = signed_in(&rows, caller)?;
+        if !validation::can_be_addressed(slug) {
+            return Err(Error::NotFound(Resource::Article));
+        }
+        validation::article_update(&changes).into_result()?;
+        if rows.row(slug)?.author != author {
+            return Err(Error::Forbidden(Resource::Article));
+        }
+        let slug = rows.change(slug, changes)?;
+        rows.article(Some(author), &slug)
+    }
+
+    async fn delete_article(&self, caller: &Caller, slug: &str) -> Result<()> {
+        let mut rows = self.write();
+        let author = signed_in(&rows, caller)?;
+        if rows.row(slug)?.author != author {
+            return Err(Error::Forbidden(Resource::Article));
+        }
+        rows.take_away(slug);
+        Ok(())
+    }
+
+    async fn favorite(&self, caller: &Caller, slug: &str) -> Result<Article> {
+        self.set_favorite(caller, slug, true)
+    }
+
+    async fn unfavorite(&self, caller: &Caller, slug: &str) -> Result<Article> {
+        self.set_favorite(caller, slug, false)
     }
 
     async fn comments(&self, caller: &Caller, slug: &str) -> Result<Vec<Comment>> {
-        let accounts = self.accounts();
-        let viewer = viewer(&accounts, caller)?;
-        let comment = |comment: &dataset::Comment| Comment {
-            id: comment.id,
-            created_at: comment.created_at.into(),
-            updated_at: comment.created_at.into(),
-            body: comment.body.clone(),
-            author: profile(&accounts, viewer, position(comment.author)),
-        };
-        Ok(self.row(slug)?.comments.iter().map(comment).collect())
+        let rows = self.read();
+        let viewer = viewer(&rows, caller)?;
+        let row = rows.row(slug)?;
+        Ok(row.comments.iter().map(|comment| rows.comment(viewer, comment)).collect())
+    }
+
+    async fn add_comment(&self, caller: &Caller, slug: &str, new: NewComment) -> Result<Comment> {
+        let mut rows = self.write();
+        let author = signed_in(&rows, caller)?;
+        if !validation::can_be_addressed(slug) {
+            return Err(Error::NotFound(Resource::Article));
+        }
+        validation::new_comment(&new).into_result()?;
+        let now = Utc::now();
+        let comment = rows::Comment { id: rows.next(), author, body: new.body, created_at: now };
+        let answer = rows.comment(Some(author), &comment);
+        rows.row_mut(slug)?.comments.push(comment);
+        Ok(answer)
+    }
+
+    async fn delete_comment(&self, caller: &Caller, slug: &str, id: i64) -> Result<()> {
+        let mut rows = self.write();
+        let viewer = signed_in(&rows, caller)?;
+        let comments = &mut rows.row_mut(slug)?.comments;
+        let at = comments.iter().position(|comment| comment.id == id);
+        let at = at.ok_or(Error::NotFound(Resource::Comment))?;
+        if comments[at].author != viewer {
+            return Err(Error::Forbidden(Resource::Comment));
+        }
+        comments.remove(at);
+        Ok(())
     }
 
     async fn tags(&self, caller: &Caller) -> Result<Vec<String>> {
         in_time(caller)?;
-        Ok(self.0.tags.clone())
+        Ok(self.read().tags())
     }
 
     async fn ready(&self) -> Result<()> {
         Ok(())
-    }
-}
-
-impl Account {
-    fn signed_in(&self, token: Token) -> User {
-        User {
-            email: self.email.clone(),
-            token,
-            username: self.username.clone(),
-            bio: self.bio.clone(),
-            image: self.image.clone(),
-        }
     }
 }
 
@@ -213,85 +259,41 @@ fn in_time(caller: &Caller) -> Result<()> {
 }
 
 /// The account that the caller's token belongs to, or `None` for a caller without a token.
-fn viewer(accounts: &[Account], caller: &Caller) -> Result<Option<usize>> {
+fn viewer(rows: &Rows, caller: &Caller) -> Result<Option<usize>> {
     in_time(caller)?;
     let Some(token) = &caller.token else { return Ok(None) };
     let index = token.expose().strip_prefix(TOKEN).and_then(|index| index.parse().ok());
     match index {
-        Some(index) if index < accounts.len() => Ok(Some(index)),
+        Some(index) if index < rows.accounts.len() => Ok(Some(index)),
         _ => Err(Error::Unauthorized(Unauthorized::Invalid)),
     }
 }
 
-fn profile(accounts: &[Account], viewer: Option<usize>, of: usize) -> Profile {
-    let account = &accounts[of];
-    Profile {
-        username: account.username.clone(),
-        bio: account.bio.clone(),
-        image: account.image.clone(),
-        following: viewer.is_some_and(|viewer| accounts[viewer].follows.contains(&of)),
-    }
+fn signed_in(rows: &Rows, caller: &Caller) -> Result<usize> {
+    viewer(rows, caller)?.ok_or(Error::Unauthorized(Unauthorized::Missing))
 }
 
-fn summary(accounts: &[Account], viewer: Option<usize>, row: &Row) -> ArticleSummary {
-    ArticleSummary {
-        slug: row.article.slug.clone(),
-        title: row.article.title.clone(),
-        description: row.article.description.clone(),
-        tag_list: row.tags.clone(),
-        created_at: row.article.created_at.into(),
-        updated_at: row.article.updated_at.into(),
-        favorited: viewer.is_some_and(|viewer| row.fans.contains(&viewer)),
-        favorites_count: row.fans.len() as u64,
-        author: profile(accounts, viewer, row.author),
+/// Fails with the fields that somebody has, other than the account number `own`.
+fn free(
+    rows: &Rows,
+    own: Option<usize>,
+    username: Option<&str>,
+    email: Option<&str>,
+) -> Result<()> {
+    let mut taken = Problems::new();
+    let others = || rows.accounts.iter().enumerate().filter(|(index, _)| Some(*index) != own);
+    if others().any(|(_, other)| Some(other.username.as_str()) == username) {
+        taken.add("username", "has already been taken");
     }
+    if others().any(|(_, other)| Some(other.email.as_str()) == email) {
+        taken.add("email", "has already been taken");
+    }
+    if taken.is_empty() { Ok(()) } else { Err(Error::Conflict(taken)) }
 }
 
-fn not_blank(fields: &[(&str, &str)]) -> Result<()> {
-    let mut problems = Problems::new();
-    for (field, _) in fields.iter().filter(|(_, text)| text.trim().is_empty()) {
-        problems.add(field, "can't be blank");
+/// What is not given stays as it is.
+fn replace<T>(field: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *field = value;
     }
-    problems.into_result()
-}
-
-fn row(dataset: &Dataset, index: u64) -> Row {
-    let mut tags: Vec<_> =
-        dataset.article_tags(index).into_iter().map(|tag| dataset.tag(tag)).collect();
-    tags.sort();
-    Row {
-        article: dataset.article(index),
-        author: position(dataset.author(index)),
-        tags,
-        fans: dataset.favorites(index).into_iter().map(position).collect(),
-        comments: dataset.comments(index),
-    }
-}
-
-fn account(dataset: &Dataset, index: u64) -> Account {
-    let user = dataset.user(index);
-    Account {
-        username: user.username,
-        email: user.email,
-        password: dataset::PASSWORD.to_owned(),
-        bio: user.bio,
-        image: user.image,
-        follows: dataset.follows(index).into_iter().map(position).collect(),
-    }
-}
-
-/// Every tag in use, the most used first, ties in alphabetical order.
-fn by_use(articles: &[Row]) -> Vec<String> {
-    let mut uses = BTreeMap::<&String, usize>::new();
-    for tag in articles.iter().flat_map(|row| &row.tags) {
-        *uses.entry(tag).or_default() += 1;
-    }
-    let mut tags: Vec<_> = uses.into_iter().collect();
-    // The map is in alphabetical order, and a stable sort leaves it so among equals.
-    tags.sort_by_key(|(_, uses)| std::cmp::Reverse(*uses));
-    tags.into_iter().map(|(tag, _)| tag.clone()).collect()
-}
-
-fn position(index: u64) -> usize {
-    usize::try_from(index).expect("rows that are held in memory can be counted in a usize")
 }
