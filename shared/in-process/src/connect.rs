@@ -1,9 +1,12 @@
 //! Opening the database: connections, and the schema that they will find.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use sqlx::{
-    Connection, PgConnection, PgPool, SqlitePool,
+    Connection, PgConnection, PgPool, Sqlite, SqlitePool, Transaction,
     migrate::{Migrate, MigrateError, Migrator},
     pool::PoolOptions,
     postgres::PgConnectOptions,
@@ -13,6 +16,7 @@ use sqlx::{
 use crate::{
     config::{DatabaseArgs, Target},
     db::Db,
+    db_error,
     start_error::{Named, StartError},
 };
 
@@ -111,9 +115,25 @@ fn sqlite_pool(connections: u32) -> PoolOptions<sqlx::Sqlite> {
 /// new file don't both create the tables, a migration is applied whole or not at all, and a file
 /// that can't be written is found out now and not at the first registration.
 async fn migrate_sqlite(write: &SqlitePool) -> Result<(), MigrateError> {
-    let mut tx = write.begin_with("begin immediate").await?;
+    let mut tx = begin_on_new_file(write).await?;
     run(&SQLITE, &mut *tx).await?;
     Ok(tx.commit().await?)
+}
+
+/// SQLite waits for every lock but the one that it takes to give a new file its write-ahead log: of
+/// two servers that open it in the same moment, one is refused at once. So that one asks again.
+async fn begin_on_new_file(write: &SqlitePool) -> sqlx::Result<Transaction<'_, Sqlite>> {
+    let give_up = Instant::now() + BUSY;
+    loop {
+        match write.begin_with("begin immediate").await {
+            Err(error @ sqlx::Error::Database(_))
+                if db_error::is_out_of_reach(&error) && Instant::now() < give_up =>
+            {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            begun => return begun,
+        }
+    }
 }
 
 /// Applies what is missing. Not `Migrator::run`, because a future that holds that one's can't move to
