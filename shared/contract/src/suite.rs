@@ -10,8 +10,14 @@
 
 mod accounts;
 mod articles;
+mod authoring;
+mod favorites;
+mod following;
 mod known;
 mod lists;
+mod remarks;
+mod rules;
+mod settings;
 mod tokens;
 
 use std::{
@@ -20,7 +26,10 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use conduit::{Caller, Conduit, Credentials, Password, RequestId, Result, Token};
+use conduit::{
+    Article, Caller, Conduit, Credentials, ListArticles, NewArticle, Password, Registration,
+    RequestId, Result, Token,
+};
 
 use crate::dataset::{Dataset, PASSWORD};
 use known::Known;
@@ -28,8 +37,8 @@ use known::Known;
 /// Plenty, also on a machine that is busy with other tests.
 const BUDGET: Duration = Duration::from_secs(20);
 
-/// Runs every check. The app behind `port` must hold the rows of `dataset`; the checks add accounts
-/// to it, under names of their own, and change nothing else. So they can be repeated.
+/// Runs every check. The app behind `port` must hold the rows of `dataset`. The checks leave accounts
+/// behind, under names of their own; whatever else they make they take away. So they can be repeated.
 ///
 /// # Panics
 /// If the implementation does not do what the port promises, or the dataset is too small to tell:
@@ -42,6 +51,15 @@ pub async fn run<C: Conduit>(port: &C, dataset: &Dataset) {
     articles::check(&bench).await;
     tokens::check(&bench).await;
     accounts::check(&bench).await;
+    settings::check(&bench).await;
+    authoring::check(&bench).await;
+    favorites::check(&bench).await;
+    following::check(&bench).await;
+    remarks::check(&bench).await;
+    rules::check(&bench).await;
+    // What the checks made is gone: everything is listed as it was in the beginning.
+    lists::check(&bench).await;
+    articles::check(&bench).await;
     port.ready().await.expect("an app that answers is ready");
 }
 
@@ -59,6 +77,51 @@ impl<C: Conduit> Bench<'_, C> {
         let user = self.port.login(&guest(), credentials).await;
         with_token(user.expect("accounts of the dataset can sign in").token)
     }
+
+    /// Somebody who has just opened an account: their name, and them as a caller.
+    async fn newcomer(&self) -> (String, Caller) {
+        let username = fresh("newcomer");
+        let email = format!("{username}@example.com");
+        let new =
+            Registration { username: username.clone(), email, password: Password::new(PASSWORD) };
+        let user = self.port.register(&guest(), new).await.expect("a name that is free");
+        (username, with_token(user.token))
+    }
+
+    /// An article that has just been published, with tags of these names.
+    async fn published(&self, author: &Caller, tags: &[&str]) -> Article {
+        let new = NewArticle { tag_list: owned(tags), ..draft() };
+        self.port.create_article(author, new).await.expect("a sound article")
+    }
+
+    /// Takes articles away again.
+    async fn clear(&self, author: &Caller, slugs: &[&str]) {
+        for slug in slugs {
+            self.port.delete_article(author, slug).await.expect("their own article");
+        }
+    }
+
+    /// The slugs of somebody's articles, newest first.
+    async fn written_by(&self, author: &str) -> Vec<String> {
+        let list = ListArticles { author: Some(author.to_owned()), ..ListArticles::default() };
+        let page = self.port.articles(&guest(), &list).await.expect("a list");
+        assert_eq!(page.articles.len() as u64, page.articles_count, "all on one page");
+        page.articles.into_iter().map(|article| article.slug).collect()
+    }
+}
+
+/// An article that lacks nothing, without tags.
+fn draft() -> NewArticle {
+    NewArticle {
+        title: "A draft: 50 % größer & <b>bold</b>".to_owned(),
+        description: "What it is about".to_owned(),
+        body: "# Heading\r\n\r\nText.\n".to_owned(),
+        tag_list: Vec::new(),
+    }
+}
+
+fn owned(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|&text| text.to_owned()).collect()
 }
 
 /// Somebody who is not signed in.

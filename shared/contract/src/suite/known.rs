@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use conduit::{Article, ArticlePage, ArticleSummary, Comment, ListArticles, Profile};
+use conduit::{Article, ArticlePage, ArticleSummary, Comment, ListArticles, Profile, Window};
 
 use crate::dataset::{self, Dataset};
 
@@ -89,6 +89,18 @@ impl Known {
         let window = matching.iter().skip(list.offset as usize).take(list.limit as usize);
         ArticlePage {
             articles: window.map(|known| self.summary(known, viewer)).collect(),
+            articles_count: matching.len() as u64,
+        }
+    }
+
+    /// What `feed` has to answer.
+    pub(super) fn feed(&self, viewer: u64, window: Window) -> ArticlePage {
+        let follows = &self.follows[usize::try_from(viewer).expect("small")];
+        let followed = |known: &&KnownArticle| follows.contains(&known.article.author);
+        let matching: Vec<_> = self.articles.iter().rev().filter(followed).collect();
+        let window = matching.iter().skip(window.offset as usize).take(window.limit as usize);
+        ArticlePage {
+            articles: window.map(|known| self.summary(known, Some(viewer))).collect(),
             articles_count: matching.len() as u64,
         }
     }
