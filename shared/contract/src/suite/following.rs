@@ -11,12 +11,16 @@ pub(super) async fn check<C: Conduit>(bench: &Bench<'_, C>) {
 }
 
 async fn a_feed_has_the_articles_of_everyone_followed<C: Conduit>(bench: &Bench<'_, C>) {
-    for viewer in 0..4 {
+    let whole = Window { limit: MAX_LIMIT, offset: 0 };
+    let mut readers = 0;
+    for viewer in 0..6 {
         let caller = bench.user(viewer).await;
         let viewer = viewer as u64;
-        let whole = Window { limit: MAX_LIMIT, offset: 0 };
         let all = bench.known.feed(viewer, whole).articles_count;
-        assert!(all > 3, "the dataset has feeds to look at");
+        if all < 4 {
+            continue;
+        }
+        readers += 1;
         let last = u32::try_from(all).expect("small") - 1;
         for window in [
             whole,
@@ -31,6 +35,7 @@ async fn a_feed_has_the_articles_of_everyone_followed<C: Conduit>(bench: &Bench<
             expect_answer(feed, Ok(expected), &format!("user {viewer} reads {window:?}"));
         }
     }
+    assert!(readers >= 2, "the dataset has feeds to look at");
 }
 
 async fn following_is_the_callers_own_and_can_be_repeated<C: Conduit>(bench: &Bench<'_, C>) {
