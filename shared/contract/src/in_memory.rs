@@ -11,13 +11,12 @@ mod rows;
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use chrono::Utc;
 use conduit::{
     Article, ArticlePage, ArticleUpdate, Caller, Comment, Conduit, Credentials, Error,
     ListArticles, NewArticle, NewComment, Outcome, Problems, Profile, Registration, Resource,
     Result, Token, Unauthorized, User, UserUpdate, Window,
 };
-use in_process::validation;
+use in_process::{Clock, validation};
 
 use crate::dataset::Dataset;
 use rows::{Account, Row, Rows};
@@ -29,7 +28,12 @@ pub struct InMemory(Arc<RwLock<Rows>>);
 impl InMemory {
     /// The app with all rows of the dataset: about 4 MB for the default size.
     pub fn new(dataset: &Dataset) -> Self {
-        Self(Arc::new(RwLock::new(Rows::new(dataset))))
+        Self::at(dataset, Clock::system())
+    }
+
+    /// The same, by this clock.
+    pub fn at(dataset: &Dataset, clock: Clock) -> Self {
+        Self(Arc::new(RwLock::new(Rows::new(dataset, clock))))
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Rows> {
@@ -216,7 +220,7 @@ impl Conduit for InMemory {
             return Err(Error::NotFound(Resource::Article));
         }
         validation::new_comment(&new).into_result()?;
-        let now = Utc::now();
+        let now = rows.clock.now();
         let comment = rows::Comment { id: rows.next(), author, body: new.body, created_at: now };
         let answer = rows.comment(Some(author), &comment);
         rows.row_mut(slug)?.comments.push(comment);

@@ -89,7 +89,8 @@ impl fmt::Display for Request {
 }
 
 impl Request {
-    fn get(target: Target, path: impl Into<String>) -> Self {
+    /// A plain question, by a guest.
+    pub fn get(target: Target, path: impl Into<String>) -> Self {
         Self {
             target,
             method: Method::GET,
@@ -101,21 +102,24 @@ impl Request {
         }
     }
 
-    fn method(self, method: Method) -> Self {
+    /// The same with another method.
+    pub fn method(self, method: Method) -> Self {
         Self { method, ..self }
     }
 
-    fn by(self, who: Who) -> Self {
+    /// The same by somebody else.
+    pub fn by(self, who: Who) -> Self {
         Self { who, ..self }
     }
 
-    fn header(mut self, name: HeaderName, value: &'static str) -> Self {
+    /// The same with another header.
+    pub fn header(mut self, name: HeaderName, value: &'static str) -> Self {
         self.headers.insert(name, HeaderValue::from_static(value));
         self
     }
 
     /// A form, sent as a browser sends it.
-    fn form(path: impl Into<String>, fields: &[(&str, &str)]) -> Self {
+    pub fn form(path: impl Into<String>, fields: &[(&str, &str)]) -> Self {
         let encoded = |text| percent_encoding::utf8_percent_encode(text, wire::path::SEGMENT);
         let pairs = fields.iter().map(|(name, value)| format!("{name}={}", encoded(value)));
         let request = Self::get(Target::Page, path)
@@ -126,7 +130,7 @@ impl Request {
     }
 
     /// A body for the API that says it is JSON, whatever it is.
-    fn json(path: impl Into<String>, body: impl Into<Bytes>) -> Self {
+    pub fn json(path: impl Into<String>, body: impl Into<Bytes>) -> Self {
         let request = Self::get(Target::Api, path)
             .method(Method::POST)
             .header(CONTENT_TYPE, "application/json");

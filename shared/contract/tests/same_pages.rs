@@ -5,73 +5,19 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has to stop")]
 
+mod architecture;
 mod served;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
-use axum::{
-    Router,
-    body::{self, Body},
-};
-use bytes::Bytes;
-use conduit::wire::API;
+use architecture::{Architecture, monolith, settings, split};
+use axum::Router;
 use contract::{
-    databases::{self, TestDatabase},
+    databases,
     dataset::{Dataset, Size},
-    parity::{Answer, Arm, Target, Visitors, Who, corpus, difference, normalised},
+    parity::{Target, Visitors, Who, corpus, difference, normalised},
 };
-use http::{HeaderValue, Method, StatusCode};
-use pages::Settings;
-use served::{Served, remote};
-use tower::ServiceExt;
-
-/// The servers of one architecture, as routers.
-struct Architecture {
-    pages: Router,
-    api: Router,
-    /// The backend that the pages call, if they are not in the same server.
-    _backend: Option<Served>,
-}
-
-/// Enough also when every core is busy with other tests: a page that comes too late is another page.
-fn settings() -> Settings {
-    Settings { budget: Duration::from_secs(20), ..Settings::default() }
-}
-
-async fn monolith(database: &TestDatabase) -> Architecture {
-    let here = database.connect().await;
-    let server =
-        Router::new().nest(API, api::router(here.clone())).merge(pages::router(here, settings()));
-    Architecture { pages: server.clone(), api: server, _backend: None }
-}
-
-async fn split(database: &TestDatabase) -> Architecture {
-    let here = database.connect().await;
-    let api = Router::new().nest(API, api::router(here.clone()));
-    let backend = Served::api(here).await;
-    let pages = pages::router(remote(backend.address), settings());
-    Architecture { pages, api, _backend: Some(backend) }
-}
-
-impl Arm for Architecture {
-    fn authority(&self, _: Target) -> String {
-        "conduit.example".to_owned()
-    }
-
-    async fn send(&self, target: Target, request: http::Request<Bytes>) -> anyhow::Result<Answer> {
-        let server = match target {
-            Target::Page => &self.pages,
-            Target::Api => &self.api,
-        };
-        let mut request = request.map(Body::from);
-        // Plenty of time, for the API as well.
-        request.headers_mut().insert(conduit::wire::BUDGET_MS, HeaderValue::from(20_000));
-        let response = server.clone().oneshot(request).await?;
-        let (parts, body) = response.into_parts();
-        let body = body::to_bytes(body, usize::MAX).await?;
-        Ok(Answer { status: parts.status, headers: parts.headers, body })
-    }
-}
+use http::{Method, StatusCode};
 
 fn dataset() -> Dataset {
     Dataset::new(Size { users: 30, articles: 130, ..Size::default() }, 11)
@@ -84,8 +30,11 @@ async fn the_same_requests_get_the_same_bytes() {
     let others = databases::with(&dataset()).await;
     for (one, other) in ones.iter().zip(&others) {
         assert_eq!(one.engine, other.engine);
-        let monolith = Visitors::sign_in(monolith(one).await, &dataset(), &requests).await.unwrap();
-        let split = Visitors::sign_in(split(other).await, &dataset(), &requests).await.unwrap();
+        let monolith =
+            Visitors::sign_in(monolith(one.connect().await), &dataset(), &requests).await.unwrap();
+        let split = Visitors::sign_in(split(other.connect().await).await, &dataset(), &requests)
+            .await
+            .unwrap();
         let mut statuses = BTreeSet::new();
         for request in &requests {
             let left = normalised(monolith.ask(request).await.unwrap());
@@ -108,7 +57,9 @@ async fn the_same_requests_get_the_same_bytes() {
 async fn pages_show_what_they_are_about_and_to_whom() {
     let requests = corpus(&dataset());
     for database in databases::with(&dataset()).await {
-        let split = Visitors::sign_in(split(&database).await, &dataset(), &requests).await.unwrap();
+        let split = Visitors::sign_in(split(database.connect().await).await, &dataset(), &requests)
+            .await
+            .unwrap();
         let me = dataset().user(0).username;
         for request in requests.iter().filter(|r| r.target == Target::Page) {
             if request.method != Method::GET {

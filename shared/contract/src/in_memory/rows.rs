@@ -10,13 +10,14 @@ use conduit::{
     Article, ArticlePage, ArticleSummary, ArticleUpdate, Error, NewArticle, Profile, Resource,
     Result, Token, User, Window,
 };
-use in_process::validation;
+use in_process::{Clock, validation};
 
 use super::replace;
 use crate::dataset::{self, Dataset};
 
 /// Everything there is. Accounts are named by their index, articles and comments by their id.
 pub(super) struct Rows {
+    pub(super) clock: Clock,
     pub(super) accounts: Vec<Account>,
     /// In the order of their ids, which is the order in which they were published.
     articles: BTreeMap<i64, Row>,
@@ -59,10 +60,11 @@ pub(super) struct Comment {
 }
 
 impl Rows {
-    pub(super) fn new(dataset: &Dataset) -> Self {
+    pub(super) fn new(dataset: &Dataset, clock: Clock) -> Self {
         let size = dataset.size();
         let articles: BTreeMap<_, _> = (0..size.articles).map(|i| row(dataset, i)).collect();
         Self {
+            clock,
             accounts: (0..size.users).map(|index| account(dataset, index)).collect(),
             by_slug: articles.iter().map(|(&id, row)| (row.slug.clone(), id)).collect(),
             // Above every id of the dataset, whose comments count with gaps.
@@ -96,7 +98,7 @@ impl Rows {
     /// Adds an article and returns its slug.
     pub(super) fn publish(&mut self, author: usize, new: NewArticle) -> String {
         let id = self.next();
-        let now = Utc::now();
+        let now = self.clock.now();
         let row = Row {
             slug: format!("article-{id}"),
             title: new.title,
@@ -118,13 +120,14 @@ impl Rows {
     /// Changes an article and returns the slug that it has now.
     pub(super) fn change(&mut self, slug: &str, changes: ArticleUpdate) -> Result<String> {
         let new_slug = format!("article-{}", self.next());
+        let now = self.clock.now();
         let row = self.row_mut(slug)?;
         let renamed = changes.title.as_ref().is_some_and(|title| *title != row.title);
         replace(&mut row.title, changes.title);
         replace(&mut row.description, changes.description);
         replace(&mut row.body, changes.body);
         replace(&mut row.tags, changes.tag_list.map(validation::tags));
-        row.updated_at = Utc::now();
+        row.updated_at = now;
         if !renamed {
             return Ok(slug.to_owned());
         }
