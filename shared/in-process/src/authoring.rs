@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use conduit::{
     Article, ArticleUpdate, Caller, Error, NewArticle, Problems, Resource, Result, Unauthorized,
 };
@@ -27,6 +27,7 @@ pub(crate) struct Locked {
     pub(crate) id: i64,
     pub(crate) author_id: i64,
     pub(crate) created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
     title: String,
     slug: String,
     tag_list: Json<Vec<String>>,
@@ -39,7 +40,7 @@ pub(crate) struct Locked {
 pub(crate) async fn lock(app: &InProcess, slug: &str) -> Result<(Tx, Locked)> {
     const LOCK: &str = "
         update article set favorites_count = favorites_count where slug = $1
-        returning id, author_id, created_at, title, slug, tag_list";
+        returning id, author_id, created_at, updated_at, title, slug, tag_list";
     let not_found = || Error::NotFound(Resource::Article);
     if !validation::can_be_addressed(slug) {
         return Err(not_found());
@@ -120,7 +121,9 @@ pub(crate) async fn update(
 
     let (mut tx, article) = lock(app, slug).await?;
     let article = article.by(author)?;
-    let slug = change(&mut tx, &article, &changes, tags.as_deref(), app.clock.now()).await?;
+    // Readers see milliseconds, and a change has to show even if it follows within the same one.
+    let now = app.clock.now().max(article.updated_at + TimeDelta::milliseconds(1));
+    let slug = change(&mut tx, &article, &changes, tags.as_deref(), now).await?;
     if let Some(tags) = tags {
         count_tags(&mut tx, &article.tag_list, &tags).await?;
         untag_article(&mut tx, article.id).await?;

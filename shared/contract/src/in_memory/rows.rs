@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, HashSet},
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use conduit::{
     Article, ArticlePage, ArticleSummary, ArticleUpdate, Error, NewArticle, Profile, Resource,
     Result, Token, User, Window,
@@ -127,7 +127,7 @@ impl Rows {
         replace(&mut row.description, changes.description);
         replace(&mut row.body, changes.body);
         replace(&mut row.tags, changes.tag_list.map(validation::tags));
-        row.updated_at = now;
+        row.updated_at = now.max(row.updated_at + TimeDelta::milliseconds(1));
         if !renamed {
             return Ok(slug.to_owned());
         }
