@@ -7,12 +7,13 @@ use axum::extract::rejection::FailedToBufferBody;
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Path, Query, Request, rejection::BytesRejection},
-    http::{HeaderMap, header::CONTENT_TYPE, request::Parts},
+    http::{HeaderMap, StatusCode, Uri, header::CONTENT_TYPE, request::Parts},
 };
 use conduit::{
-    Caller, Error, ListArticles, Problems, RequestId, Resource, Unauthorized,
+    Caller, Error, ListArticles, RequestId, Resource, Unauthorized,
     wire::{self, ListQuery, WindowQuery},
 };
+use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 
 use crate::failure::Failure;
@@ -42,7 +43,7 @@ impl<S: Sync> FromRequestParts<S> for SignedIn {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
         let caller = caller(&parts.headers);
         if caller.token.is_none() {
-            return Err(Failure(Error::Unauthorized(Unauthorized::Missing)));
+            return Err(Error::Unauthorized(Unauthorized::Missing).into());
         }
         Ok(Self(caller))
     }
@@ -68,7 +69,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
         match Path::from_request_parts(parts, state).await {
             Ok(Path(name)) => Ok(Self(name)),
-            Err(_) => Err(invalid("path", "must be UTF-8")),
+            Err(_) => Err(Failure::invalid("path", "must be UTF-8")),
         }
     }
 }
@@ -81,7 +82,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Numbered {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
         let path = Path::<(String, String)>::from_request_parts(parts, state).await;
-        let Ok(Path((slug, id))) = path else { return Err(invalid("path", "must be UTF-8")) };
+        let Ok(Path((slug, id))) = path else {
+            return Err(Failure::invalid("path", "must be UTF-8"));
+        };
         // What is no number is no comment's number.
         let id = id.parse().map_err(|_| Error::NotFound(Resource::Comment))?;
         Ok(Self(slug, id))
@@ -95,10 +98,7 @@ impl<S: Send + Sync> FromRequestParts<S> for List {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
-        match Query::<ListQuery>::from_request_parts(parts, state).await {
-            Ok(Query(query)) => Ok(Self(query.try_into()?)),
-            Err(_) => Err(ambiguous_query()),
-        }
+        query::<ListQuery, S>(parts, state).await.and_then(|query| Ok(Self(query.try_into()?)))
     }
 }
 
@@ -109,15 +109,26 @@ impl<S: Send + Sync> FromRequestParts<S> for Window {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
-        match Query::<WindowQuery>::from_request_parts(parts, state).await {
-            Ok(Query(query)) => Ok(Self(query.try_into()?)),
-            Err(_) => Err(ambiguous_query()),
-        }
+        query::<WindowQuery, S>(parts, state).await.and_then(|query| Ok(Self(query.try_into()?)))
     }
 }
 
-fn ambiguous_query() -> Failure {
-    invalid("query", "must name each parameter once")
+async fn query<T: DeserializeOwned, S: Send + Sync>(
+    parts: &mut Parts,
+    state: &S,
+) -> Result<T, Failure> {
+    // Axum would put a replacement character for what is no text, and find nothing by that name.
+    if !is_text(&parts.uri) {
+        return Err(Failure::invalid("query", "must be UTF-8"));
+    }
+    match Query::from_request_parts(parts, state).await {
+        Ok(Query(query)) => Ok(query),
+        Err(_) => Err(Failure::invalid("query", "must name each parameter once")),
+    }
+}
+
+fn is_text(uri: &Uri) -> bool {
+    percent_decode_str(uri.query().unwrap_or_default()).decode_utf8().is_ok()
 }
 
 /// The body, read as JSON. Handlers without it ignore whatever body a client sends.
@@ -128,7 +139,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
         if !is_json(request.headers()) {
-            return Err(invalid("content-type", "must be application/json"));
+            let (part, message) = ("content-type", "must be application/json");
+            return Err(Failure::http(StatusCode::UNSUPPORTED_MEDIA_TYPE, part, message));
         }
         let bytes = Bytes::from_request(request, state).await.map_err(unreadable)?;
         parse(&bytes).map(Self)
@@ -142,30 +154,31 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 fn unreadable(rejection: BytesRejection) -> Failure {
-    let message = match rejection {
+    match rejection {
         BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
-            "is too long"
+            Failure::http(StatusCode::PAYLOAD_TOO_LARGE, "body", "is too long")
         }
-        _ => "could not be read",
-    };
-    invalid("body", message)
+        _ => Failure::invalid("body", "could not be read"),
+    }
 }
 
 /// Names the field that has the wrong type, but never repeats what was sent: it may be a password.
 fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, Failure> {
     let mut reader = serde_json::Deserializer::from_slice(json);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let field = error.path().iter().next_back().map(ToString::to_string);
-        match (error.inner().is_data(), field) {
-            (false, _) => invalid("body", "must be valid JSON"),
-            (true, None) => invalid("body", "must have the documented form"),
-            (true, Some(field)) => invalid(&field, "has the wrong type"),
+    let mut track = serde_path_to_error::Track::new();
+    let tracked = serde_path_to_error::Deserializer::new(&mut reader, &mut track);
+    let value: T = wire::object(tracked).map_err(|error: serde_json::Error| {
+        if !error.is_data() {
+            return Failure::invalid("body", "must be valid JSON");
+        }
+        if error.to_string().starts_with("duplicate field") {
+            return Failure::invalid("body", "must name each field once");
+        }
+        match track.path().iter().next_back() {
+            None => Failure::invalid("body", "must have the documented form"),
+            Some(field) => Failure::invalid(&field.to_string(), "has the wrong type"),
         }
     })?;
-    reader.end().map_err(|_| invalid("body", "must be valid JSON"))?;
+    reader.end().map_err(|_| Failure::invalid("body", "must be valid JSON"))?;
     Ok(value)
-}
-
-fn invalid(field: &str, message: &str) -> Failure {
-    Failure(Error::Invalid(Problems::one(field, message)))
 }

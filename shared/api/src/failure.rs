@@ -9,17 +9,34 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use conduit::{
-    Error,
-    wire::{self, REQUEST_ID},
+    Error, Problems,
+    wire::{self, ErrorBody, REQUEST_ID},
 };
 
-/// An error of the port on its way out. A type of its own, because the port knows no axum.
+/// Why a request is not answered as its sender wished.
 #[derive(Debug)]
-pub(crate) struct Failure(pub(crate) Error);
+pub(crate) enum Failure {
+    /// The port says so. The contract has a status for each of its errors.
+    Port(Error),
+    /// HTTP says so, before the port was asked: it knows nothing of methods and media types.
+    Http(StatusCode, Problems),
+}
+
+impl Failure {
+    /// A field, a parameter or a part of the request that breaks a rule.
+    pub(crate) fn invalid(field: &str, message: &str) -> Self {
+        Self::Port(Error::Invalid(Problems::one(field, message)))
+    }
+
+    /// A request that HTTP has a status of its own for.
+    pub(crate) fn http(status: StatusCode, part: &str, message: &str) -> Self {
+        Self::Http(status, Problems::one(part, message))
+    }
+}
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self(error)
+        Self::Port(error)
     }
 }
 
@@ -30,12 +47,18 @@ struct Detail(String);
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let (status, body) = wire::from_error(&self.0);
+        let error = match self {
+            Self::Http(status, errors) => {
+                return (status, Json(ErrorBody { errors })).into_response();
+            }
+            Self::Port(error) => error,
+        };
+        let (status, body) = wire::from_error(&error);
         let mut response = (status, Json(body)).into_response();
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
-        if let Error::Internal(detail) = self.0 {
+        if let Error::Internal(detail) = error {
             response.extensions_mut().insert(Detail(detail));
         }
         response

@@ -22,10 +22,7 @@ use axum::{
     middleware,
     routing::{delete, get, post},
 };
-use conduit::{
-    Conduit, Error, Problems, Resource,
-    wire::{ErrorBody, path},
-};
+use conduit::{Conduit, Error, Resource, wire::path};
 
 use failure::Failure;
 
@@ -62,11 +59,10 @@ pub fn router<C: Conduit>(port: C) -> Router {
 }
 
 async fn unknown_route() -> Failure {
-    Failure(Error::NotFound(Resource::Route))
+    Error::NotFound(Resource::Route).into()
 }
 
 /// The router adds the `Allow` header.
-async fn unknown_method() -> (StatusCode, Json<ErrorBody>) {
-    let errors = Problems::one("method", "not allowed");
-    (StatusCode::METHOD_NOT_ALLOWED, Json(ErrorBody { errors }))
+async fn unknown_method() -> Failure {
+    Failure::http(StatusCode::METHOD_NOT_ALLOWED, "method", "not allowed")
 }

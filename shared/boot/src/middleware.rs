@@ -17,13 +17,14 @@ use axum::{
     middleware::Next,
     response::{Html, IntoResponse, Response},
 };
-use conduit::{Error, Outcome, wire};
+use conduit::{Error, Outcome, limits, wire};
 use futures_util::FutureExt;
 
 use crate::lab_file::LabFile;
 
-/// The largest body that a request may have. An article of a few dozen pages fits.
-const MAX_BODY: usize = 64 * 1024;
+/// The largest body that a request may have: the longest article that the contract allows, each of
+/// its characters as long as UTF-8 makes one, and room for what stands around it.
+const MAX_BODY: usize = 4 * limits::MAX_ARTICLE + 64 * 1024;
 
 /// Wraps a server's routes. Health and metrics stay outside, so that watching a server costs it
 /// nothing that is counted.

@@ -12,6 +12,8 @@
 
 mod caller;
 mod error;
+pub mod limits;
+mod object;
 mod port;
 mod types;
 pub mod wire;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::AUTHORIZATION};
 use serde::{Deserialize, Serialize};
 
+pub use crate::object::object;
 use crate::{
     ArticlePage, Caller, Comment, DEFAULT_LIMIT, Error, ListArticles, MAX_LIMIT, Outcome, Problems,
     Profile, RequestId, Resource, Token, Unauthorized, Window,
@@ -69,8 +70,10 @@ pub mod path {
 
 /// `{"user": …}`
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(bound(deserialize = "T: Deserialize<'de>"))]
 pub struct UserBody<T> {
     /// What the envelope holds.
+    #[serde(deserialize_with = "object")]
     pub user: T,
 }
 
@@ -83,8 +86,10 @@ pub struct ProfileBody {
 
 /// `{"article": …}`
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(bound(deserialize = "T: Deserialize<'de>"))]
 pub struct ArticleBody<T> {
     /// What the envelope holds.
+    #[serde(deserialize_with = "object")]
     pub article: T,
 }
 
@@ -93,8 +98,10 @@ pub type ArticlesBody = ArticlePage;
 
 /// `{"comment": …}`
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(bound(deserialize = "T: Deserialize<'de>"))]
 pub struct CommentBody<T> {
     /// What the envelope holds.
+    #[serde(deserialize_with = "object")]
     pub comment: T,
 }
 
@@ -267,7 +274,10 @@ pub fn to_error(status: StatusCode, errors: Option<Problems>) -> Error {
         StatusCode::FORBIDDEN => resource().map_or_else(unexpected, Error::Forbidden),
         StatusCode::NOT_FOUND => resource().map_or_else(unexpected, Error::NotFound),
         StatusCode::CONFLICT => errors.map_or_else(unexpected, Error::Conflict),
-        StatusCode::UNPROCESSABLE_ENTITY => errors.map_or_else(unexpected, Error::Invalid),
+        // A text may be short enough for a form and too long for the backend, in the other encoding.
+        StatusCode::UNPROCESSABLE_ENTITY | StatusCode::PAYLOAD_TOO_LARGE => {
+            errors.map_or_else(unexpected, Error::Invalid)
+        }
         StatusCode::SERVICE_UNAVAILABLE if !has(UNAVAILABLE, UNKNOWN) => {
             Error::Unavailable(Outcome::NotDone)
         }

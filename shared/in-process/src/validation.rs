@@ -3,35 +3,13 @@
 //!
 //! Nothing is trimmed or folded: what is stored is what was given, or it is refused.
 
+pub use conduit::limits::{
+    MAX_ARTICLE, MAX_BIO, MAX_COMMENT, MAX_DESCRIPTION, MAX_EMAIL, MAX_IMAGE, MAX_PASSWORD,
+    MAX_TAG, MAX_TAGS, MAX_TITLE, MAX_USERNAME, MIN_PASSWORD,
+};
 use conduit::{
     ArticleUpdate, Credentials, NewArticle, NewComment, Problems, Registration, UserUpdate,
 };
-
-/// The longest username, in characters.
-pub const MAX_USERNAME: usize = 64;
-/// The longest e-mail address, in characters (the longest that mail servers have to accept).
-pub const MAX_EMAIL: usize = 254;
-/// The shortest password, in characters.
-pub const MIN_PASSWORD: usize = 8;
-/// The longest password, in characters: enough for any pass phrase.
-pub const MAX_PASSWORD: usize = 256;
-
-/// The longest biography, in characters.
-pub const MAX_BIO: usize = 10_000;
-/// The longest address of a picture, in characters.
-pub const MAX_IMAGE: usize = 2_000;
-/// The longest title of an article, in characters.
-pub const MAX_TITLE: usize = 200;
-/// The longest description of an article, in characters.
-pub const MAX_DESCRIPTION: usize = 1_000;
-/// The longest text of an article, in characters.
-pub const MAX_ARTICLE: usize = 512 * 1024;
-/// The longest comment, in characters.
-pub const MAX_COMMENT: usize = 20_000;
-/// How many tags an article may have.
-pub const MAX_TAGS: usize = 50;
-/// The longest tag, in characters.
-pub const MAX_TAG: usize = 64;
 
 /// What is wrong with a registration.
 pub fn registration(new: &Registration) -> Problems {
