@@ -36,10 +36,27 @@ fn tokens_are_forgiven_but_not_their_presence() {
     assert!(forgiven(token("aa", "47"), answer(200, &[], r#"{"user":{}}"#)).is_some());
 
     let cookie = |line| answer(303, &[("set-cookie", line)], "");
-    assert_eq!(forgiven(cookie("s=abc; Path=/"), cookie("s=d; Path=/")), None);
-    assert!(forgiven(cookie("s=abc; Path=/"), cookie("s=d; Path=/; Secure")).is_some());
-    assert!(forgiven(cookie("s=abc; Path=/"), cookie("s=; Path=/")).is_some(), "signed out");
-    assert!(forgiven(cookie("s=abc; Path=/"), cookie("t=abc; Path=/")).is_some());
+    assert_eq!(forgiven(cookie("s=a.b; Path=/"), cookie("s=d.e.f; Path=/")), None);
+    assert!(forgiven(cookie("s=a.b; Path=/"), cookie("s=d.e; Path=/; Secure")).is_some());
+    assert!(forgiven(cookie("s=a.b; Path=/"), cookie("s=; Path=/")).is_some(), "signed out");
+    assert!(forgiven(cookie("s=a.b; Path=/"), cookie("t=a.b; Path=/")).is_some());
+    assert!(forgiven(cookie("s=saved; Path=/"), cookie("s=deleted; Path=/")).is_some(), "a word");
+}
+
+#[test]
+fn what_was_a_moment_ago_is_forgiven_and_what_was_long_ago_is_not() {
+    let body = |time: String| {
+        let body = format!(r#"T{{"title":"T","createdAt":"{time}","updatedAt":"{time}"}}"#);
+        Answer { body: body.into(), ..answer(200, &[], "") }
+    };
+    let recently = |seconds: i64| {
+        let time = chrono::Utc::now() - chrono::TimeDelta::seconds(seconds);
+        body(conduit::Timestamp::from(time).to_string())
+    };
+    assert_eq!(forgiven(recently(1), recently(3)), None);
+    let long_ago = |second: u32| body(format!("2025-01-02T03:04:{second:02}.678Z"));
+    assert!(forgiven(long_ago(1), long_ago(3)).is_some());
+    assert!(forgiven(recently(1), long_ago(3)).is_some());
 }
 
 #[test]

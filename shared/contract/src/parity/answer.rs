@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, fmt::Write};
 
 use bytes::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
 use conduit::wire::REQUEST_ID;
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
@@ -26,8 +27,11 @@ pub struct Answer {
 /// - `date`: when the answer was sent;
 /// - `x-request-id`: every server counts for itself;
 /// - tokens: they hold the second of their issue and are signed with the server's own secret. They
-///   appear as the value of a cookie that is set and as `"token"` in JSON; there, the length of the
-///   body is counted anew.
+///   appear as the value of a cookie that is set and as `"token"` in JSON;
+/// - what happened within the last day, to the millisecond: the same request reaches one of them
+///   later than the other. What is in the dataset is older, and is compared.
+///
+/// Where the body changes by that, its length is counted anew.
 pub fn normalised(mut answer: Answer) -> Answer {
     answer.headers.remove(DATE);
     answer.headers.remove(REQUEST_ID);
@@ -36,23 +40,49 @@ pub fn normalised(mut answer: Answer) -> Answer {
     for cookie in cookies {
         answer.headers.append(SET_COOKIE, cookie);
     }
-    if let Some(body) = without_token(&answer.body) {
-        answer.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-        answer.body = body;
+    for body in [without_token, without_recent_times] {
+        if let Some(body) = body(&answer.body) {
+            answer.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+            answer.body = body;
+        }
     }
     answer
+}
+
+/// What stands in place of a time that was a moment ago.
+const RECENTLY: &str = "RECENTLY";
+
+/// The body without the times of the last day, or `None` if there are none in it.
+fn without_recent_times(body: &Bytes) -> Option<Bytes> {
+    const LENGTH: usize = "2026-01-02T03:04:05.678Z".len();
+    let text = str::from_utf8(body).ok()?;
+    let since = Utc::now() - TimeDelta::days(1);
+    let recent = |time: &&str| DateTime::parse_from_rfc3339(time).is_ok_and(|time| time > since);
+    let mut masked = String::new();
+    let mut copied = 0;
+    for (t, _) in text.match_indices('T') {
+        let start = t.saturating_sub("2026-01-02".len());
+        let end = start + LENGTH;
+        if start >= copied && text.get(start..end).filter(recent).is_some() {
+            masked.extend([&text[copied..start], RECENTLY]);
+            copied = end;
+        }
+    }
+    masked.push_str(&text[copied..]);
+    (copied > 0).then(|| masked.into())
 }
 
 /// What stands in place of a token.
 const TOKEN: &str = "TOKEN";
 
-/// `name=value; …` with another value. A cookie that is taken away has none, and keeps it so.
+/// `name=value; …` with another value, if that is a token.
 fn without_value(cookie: &HeaderValue) -> HeaderValue {
     let replaced = || {
         let text = cookie.to_str().ok()?;
         let (name, rest) = text.split_once('=')?;
         let end = rest.find(';').unwrap_or(rest.len());
-        let value = if end == 0 { "" } else { TOKEN };
+        // What has no dot is no token: nothing, or a word that says what to show next.
+        let value = if rest[..end].contains('.') { TOKEN } else { &rest[..end] };
         HeaderValue::try_from(format!("{name}={value}{}", &rest[end..])).ok()
     };
     replaced().unwrap_or_else(|| cookie.clone())

@@ -1,5 +1,7 @@
 //! The requests that both architectures must answer alike.
 
+mod writing;
+
 use conduit::wire::{API, path};
 use http::{
     Method,
@@ -11,11 +13,12 @@ use serde_json::json;
 use super::{Origin, Request, Target, Who};
 use crate::dataset::{Dataset, PASSWORD};
 
-/// More than 200 requests: every page and every route of the API; signed in, as a guest, and with a
+/// Some hundred requests: every page and every route of the API; signed in, as a guest, and with a
 /// forged token; found and not found; good parameters and bad ones; forms that work and forms that
 /// don't.
 ///
-/// One of them opens an account, so the order matters, and both databases change alike.
+/// Many of them change something, so the order matters, and both databases change alike. For a
+/// dataset in which there are a few articles by several people.
 pub fn corpus(dataset: &Dataset) -> Vec<Request> {
     let mut requests = Vec::new();
     let names = Names::new(dataset);
@@ -28,6 +31,7 @@ pub fn corpus(dataset: &Dataset) -> Vec<Request> {
     requests.extend(forms(dataset));
     requests.extend(bodies(dataset));
     requests.extend(methods(&names));
+    requests.extend(writing::writing(dataset));
     requests
 }
 
