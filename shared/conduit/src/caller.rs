@@ -33,6 +33,7 @@ impl Caller {
 /// Proof of identity: opaque to everyone but the implementation that issued it. `Debug` never shows
 /// it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct Token(String);
 

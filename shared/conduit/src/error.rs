@@ -91,6 +91,7 @@ pub enum Outcome {
 
 /// Field → messages, in alphabetical order of the fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct Problems(BTreeMap<String, Vec<String>>);
 

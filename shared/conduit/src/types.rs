@@ -15,6 +15,7 @@ pub const MAX_LIMIT: u32 = 1_000;
 
 /// An account as its owner sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct User {
     /// Where to reach the owner; also what they sign in with.
     pub email: String,
@@ -30,6 +31,7 @@ pub struct User {
 
 /// An account as others see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Profile {
     /// The public name.
     pub username: String,
@@ -43,6 +45,7 @@ pub struct Profile {
 
 /// One article, whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Article {
     /// The article's name in addresses: unique, and stable while the title is.
@@ -69,6 +72,7 @@ pub struct Article {
 
 /// One article in a list: everything but the text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ArticleSummary {
     /// The article's name in addresses.
@@ -93,6 +97,7 @@ pub struct ArticleSummary {
 
 /// A window on a list of articles.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ArticlePage {
     /// The articles in the window, newest first.
@@ -103,6 +108,7 @@ pub struct ArticlePage {
 
 /// A remark under an article.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Comment {
     /// Its number, unique over all articles.
@@ -119,6 +125,7 @@ pub struct Comment {
 
 /// What it takes to open an account. A field that is missing counts as blank.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct Registration {
     /// The public name.
@@ -131,6 +138,7 @@ pub struct Registration {
 
 /// What it takes to sign in. A field that is missing counts as blank.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct Credentials {
     /// The account's address.
@@ -141,6 +149,7 @@ pub struct Credentials {
 
 /// What an account's owner wants to change about it. What is `None` stays as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct UserUpdate {
     /// Another address to sign in with.
@@ -162,6 +171,7 @@ pub struct UserUpdate {
 
 /// What it takes to publish an article. A text that is missing counts as blank.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, rename_all = "camelCase")]
 pub struct NewArticle {
     /// The headline.
@@ -176,6 +186,7 @@ pub struct NewArticle {
 
 /// What an author wants to change about an article. What is `None` stays as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, rename_all = "camelCase")]
 pub struct ArticleUpdate {
     /// Another headline.
@@ -194,6 +205,7 @@ pub struct ArticleUpdate {
 
 /// What it takes to comment on an article. A text that is missing counts as blank.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct NewComment {
     /// The text, plain.
@@ -211,6 +223,7 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 
 /// A password in clear, on its way to being hashed or compared. `Debug` never shows it.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct Password(String);
 
@@ -273,6 +286,7 @@ impl Default for Window {
 /// The database keeps microseconds. They are cut off here and not in the JSON encoder, so that a
 /// caller in the same process and one behind a wire hold the same value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Timestamp(DateTime<Utc>);
 
 impl From<DateTime<Utc>> for Timestamp {

@@ -70,6 +70,7 @@ pub mod path {
 
 /// `{"user": …}`
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(bound(deserialize = "T: Deserialize<'de>"))]
 pub struct UserBody<T> {
     /// What the envelope holds.
@@ -79,6 +80,7 @@ pub struct UserBody<T> {
 
 /// `{"profile": …}`
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ProfileBody {
     /// What the envelope holds.
     pub profile: Profile,
@@ -86,6 +88,7 @@ pub struct ProfileBody {
 
 /// `{"article": …}`
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(bound(deserialize = "T: Deserialize<'de>"))]
 pub struct ArticleBody<T> {
     /// What the envelope holds.
@@ -98,6 +101,7 @@ pub type ArticlesBody = ArticlePage;
 
 /// `{"comment": …}`
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(bound(deserialize = "T: Deserialize<'de>"))]
 pub struct CommentBody<T> {
     /// What the envelope holds.
@@ -107,6 +111,7 @@ pub struct CommentBody<T> {
 
 /// `{"comments": …}`
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CommentsBody {
     /// What the envelope holds.
     pub comments: Vec<Comment>,
@@ -114,6 +119,7 @@ pub struct CommentsBody {
 
 /// `{"tags": …}`
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TagsBody {
     /// What the envelope holds.
     pub tags: Vec<String>,
@@ -121,6 +127,7 @@ pub struct TagsBody {
 
 /// `{"errors": {field: [message, …]}}`
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ErrorBody {
     /// Field or resource → messages.
     pub errors: Problems,

@@ -5,19 +5,16 @@ use std::convert::Infallible;
 use askama::Template;
 use axum::{
     extract::State,
-    http::{HeaderValue, StatusCode, header},
+    http::StatusCode,
     response::Response,
 };
-use conduit::{Caller, Conduit, Error, RequestId, Resource};
+use conduit::{Caller, Conduit, Error, Outcome, RequestId, Resource};
 
 use crate::{
     App, filters,
     layout::{Layout, Viewer, html},
     visit::{Page, Visit},
 };
-
-/// When it makes sense to try again after the app could not be reached.
-pub(crate) const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
 
 /// Why there is no page.
 #[derive(Clone, Debug)]
@@ -26,6 +23,8 @@ pub(crate) enum PageError {
     Port(Error),
     /// The route exists, but not for this method.
     MethodNotAllowed,
+    /// The form can't be read, for the reason that this status stands for.
+    Unreadable(StatusCode),
     /// The form was sent by another site, see [`crate::origin`].
     ForeignOrigin,
 }
@@ -57,14 +56,9 @@ impl ErrorPage {
         if let PageError::Port(Error::Internal(detail)) = error {
             tracing::error!(%request_id, detail, "a page failed");
         }
-        let unavailable = status == StatusCode::SERVICE_UNAVAILABLE;
+        let try_again = status == StatusCode::SERVICE_UNAVAILABLE;
         let request_id = internal.then(|| request_id.to_string());
-        let page = Self { layout, heading, explanation, try_again: unavailable, request_id };
-        let mut response = html(status, &page);
-        if unavailable {
-            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
-        }
-        response
+        html(status, &Self { layout, heading, explanation, try_again, request_id })
     }
 }
 
@@ -99,10 +93,15 @@ fn describe(error: &PageError) -> (StatusCode, &'static str, &'static str) {
             "That did not work",
             "A part of the request breaks a rule.",
         ),
-        PageError::Port(Error::Unavailable(_)) => (
+        PageError::Port(Error::Unavailable(Outcome::Unknown)) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Perhaps done, perhaps not",
+            "We lost the connection before we heard what came of it. Please look before you try again.",
+        ),
+        PageError::Port(Error::Unavailable(Outcome::NotDone)) => (
             StatusCode::SERVICE_UNAVAILABLE,
             "Not available right now",
-            "We can't reach a part of Conduit at the moment. This usually passes quickly.",
+            "We can't reach a part of Conduit at the moment. Nothing was changed, and this usually passes quickly.",
         ),
         PageError::Port(Error::Internal(_)) => (
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -114,6 +113,14 @@ fn describe(error: &PageError) -> (StatusCode, &'static str, &'static str) {
             "That can't be done here",
             "This address does not take that kind of request.",
         ),
+        PageError::Unreadable(StatusCode::PAYLOAD_TOO_LARGE) => (
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "That is too much",
+            "The form is longer than we can take. Nothing was changed.",
+        ),
+        PageError::Unreadable(status) => {
+            (*status, "That did not work", "The form could not be read. Nothing was changed.")
+        }
         PageError::ForeignOrigin => (
             StatusCode::FORBIDDEN,
             "Sent from another site",

@@ -7,12 +7,17 @@
 //! looking, one round of concurrent calls, what happens when a call fails); then any page, for
 //! instance `article`. A page is what it asks the port for, a struct, and the struct's template.
 
+mod actions;
+mod address;
 mod article;
 mod assets;
 mod auth;
+mod cookie;
 mod error;
 mod feed;
 mod filters;
+mod flash;
+mod form;
 mod layout;
 mod markdown;
 mod origin;
@@ -61,6 +66,13 @@ pub fn router<C: Conduit>(port: C, settings: Settings) -> Router {
         .route("/login", post(auth::login))
         .route("/register", post(auth::register))
         .route("/logout", post(auth::logout))
+        .route("/article/{slug}/favorite", post(actions::favorite))
+        .route("/article/{slug}/unfavorite", post(actions::unfavorite))
+        .route("/article/{slug}/delete", post(actions::delete_article))
+        .route("/article/{slug}/comments", post(article::comment))
+        .route("/article/{slug}/comments/{id}/delete", post(actions::delete_comment))
+        .route("/profile/{username}/follow", post(actions::follow))
+        .route("/profile/{username}/unfollow", post(actions::unfollow))
         .layer(middleware::from_fn_with_state(app.clone(), origin::check));
     Router::new()
         .route("/", get(feed::home))

@@ -3,26 +3,19 @@
 //! Only the implementation behind the port can tell a good token from a bad one, so these few
 //! functions need no secret, and a session needs no storage that replicas would have to share.
 
-use axum::http::{HeaderMap, HeaderValue, header::COOKIE};
+use axum::http::{HeaderMap, HeaderValue};
 use conduit::{Error, Token};
 
-use crate::Settings;
+use crate::{Settings, cookie};
 
 const NAME: &str = "conduit_session";
 
 /// How long a browser keeps the cookie. The token in it may expire earlier.
 const MAX_AGE_SECONDS: u32 = 60 * 24 * 60 * 60;
 
-/// The token of the visitor's session. An empty cookie is no session.
+/// The token of the visitor's session.
 pub(crate) fn token(headers: &HeaderMap) -> Option<Token> {
-    headers
-        .get_all(COOKIE)
-        .iter()
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(';'))
-        .filter_map(|pair| pair.trim().strip_prefix(NAME)?.strip_prefix('='))
-        .find(|value| !value.is_empty())
-        .map(Token::new)
+    cookie::read(headers, NAME).map(Token::new)
 }
 
 /// The `Set-Cookie` that starts a session.
@@ -34,26 +27,11 @@ pub(crate) fn begin(token: &Token, settings: Settings) -> conduit::Result<Header
     if !token.expose().bytes().all(plain) {
         return Err(Error::Internal("the token can't stand in a cookie".to_owned()));
     }
-    cookie(token.expose(), MAX_AGE_SECONDS, settings)
+    cookie::set(NAME, token.expose(), MAX_AGE_SECONDS, settings)
         .map_err(|error| Error::Internal(format!("session cookie: {error}")))
 }
 
 /// The `Set-Cookie` that ends a session.
 pub(crate) fn end(settings: Settings) -> HeaderValue {
-    cookie("", 0, settings).unwrap_or(HeaderValue::from_static(""))
-}
-
-/// `HttpOnly` keeps scripts away from the token. `SameSite=Lax` keeps it out of requests that other
-/// sites cause, except for following a link.
-fn cookie(
-    value: &str,
-    max_age: u32,
-    settings: Settings,
-) -> Result<HeaderValue, axum::http::header::InvalidHeaderValue> {
-    let secure = if settings.secure_cookies { "; Secure" } else { "" };
-    let mut line = HeaderValue::try_from(format!(
-        "{NAME}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}"
-    ))?;
-    line.set_sensitive(true);
-    Ok(line)
+    cookie::clear(NAME, settings)
 }

@@ -13,8 +13,10 @@ use conduit::{Caller, Conduit, Error, RequestId, Resource, Unauthorized, wire};
 
 use crate::{
     App, Settings,
-    error::{ErrorPage, PageError},
-    layout::{Layout, Viewer, html},
+    address::{of_sign_in, see_other},
+    error::{ErrorPage, NoPage, PageError},
+    flash::Flash,
+    layout::{Layout, Viewer, here, html},
     session,
 };
 
@@ -32,6 +34,19 @@ pub(crate) trait Page<C: Conduit>: Send + Sync {
         caller: &Caller,
     ) -> impl Future<Output = Result<Self::Content, PageError>> + Send;
 
+    /// Where guests are sent instead, if `here` is a page for people who are signed in.
+    fn guests_go_to(&self, _here: &str) -> Option<String> {
+        None
+    }
+
+    /// Whether this visitor may see it.
+    ///
+    /// # Errors
+    /// `Forbidden`, or what else keeps the page from them.
+    fn admits(&self, _viewer: &Viewer, _content: &Self::Content) -> Result<(), PageError> {
+        Ok(())
+    }
+
     /// Fills the template.
     fn view(self, layout: Layout, content: Self::Content) -> impl Template;
 }
@@ -40,6 +55,8 @@ pub(crate) trait Page<C: Conduit>: Send + Sync {
 pub(crate) struct Visit {
     caller: Caller,
     uri: Uri,
+    /// What is left to be said about the form before.
+    flash: Option<Flash>,
 }
 
 impl<C: Conduit> FromRequestParts<App<C>> for Visit {
@@ -80,12 +97,23 @@ impl Visit {
             .expect("`none` is a harmless number");
         let token = session::token(&parts.headers);
         let caller = Caller::new(token, request_id, settings.budget);
-        Self { caller, uri: parts.uri.clone() }
+        Self { caller, uri: parts.uri.clone(), flash: Flash::read(&parts.headers) }
+    }
+
+    /// The same visit, as if it were to the page at `address`: the one with the form that was sent.
+    /// Links that lead back lead there.
+    pub(crate) fn at(self, address: &str) -> Self {
+        Self { uri: address.parse().unwrap_or(self.uri), ..self }
     }
 
     /// The address that was asked for.
     pub(crate) fn uri(&self) -> &Uri {
         &self.uri
+    }
+
+    /// On whose behalf the port is called.
+    pub(crate) fn caller(&self) -> &Caller {
+        &self.caller
     }
 
     /// The caller of a use case for which it does not matter who is signed in. A session that has
@@ -99,7 +127,21 @@ impl Visit {
     /// The navigation bar's call runs beside those of the page. They all run to their end even if
     /// one fails (`join!` and not `try_join!`), so that a page costs the same number of calls in
     /// every wiring and every run.
-    pub(crate) async fn show<C: Conduit, P: Page<C>>(mut self, app: &App<C>, page: P) -> Response {
+    pub(crate) async fn show<C: Conduit, P: Page<C>>(self, app: &App<C>, page: P) -> Response {
+        self.show_as(StatusCode::OK, app, page).await
+    }
+
+    /// Answers with a page that has its own status, if it can be shown at all.
+    pub(crate) async fn show_as<C: Conduit, P: Page<C>>(
+        mut self,
+        status: StatusCode,
+        app: &App<C>,
+        page: P,
+    ) -> Response {
+        let elsewhere = page.guests_go_to(self.here());
+        if let (Some(elsewhere), None) = (&elsewhere, &self.caller.token) {
+            return see_other(elsewhere);
+        }
         let (mut viewer, mut content) =
             tokio::join!(viewer(&app.port, &self.caller), page.load(&app.port, &self.caller));
         let bad_session = self.caller.token.is_some()
@@ -108,23 +150,64 @@ impl Visit {
         if bad_session {
             // Every call answered that the token is no good. To this visitor that means: signed
             // out. One more round as a guest, and the browser is told to drop the cookie.
+            if let Some(elsewhere) = elsewhere {
+                return signed_out(see_other(&elsewhere), app.settings);
+            }
             self.caller.token = None;
             (viewer, content) = (Ok(Viewer::Guest), page.load(&app.port, &self.caller).await);
         }
+        let mut response = self.answer(status, page, viewer, content);
+        if self.flash.is_some() {
+            response.headers_mut().append(header::SET_COOKIE, Flash::said(app.settings));
+        }
+        if bad_session { signed_out(response, app.settings) } else { response }
+    }
+
+    /// The page, or why there is none.
+    fn answer<C: Conduit, P: Page<C>>(
+        &self,
+        status: StatusCode,
+        page: P,
+        viewer: conduit::Result<Viewer>,
+        content: Result<P::Content, PageError>,
+    ) -> Response {
         let (viewer, content) = match viewer {
             Ok(viewer) => (viewer, content),
             Err(error) => (Viewer::Unreachable, Err(error.into())),
         };
-        let layout = Layout::new(viewer, self.uri);
-        let mut response = match content {
-            Ok(content) => html(StatusCode::OK, &page.view(layout, content)),
+        let content = content.and_then(|content| {
+            page.admits(&viewer, &content)?;
+            Ok(content)
+        });
+        let layout = Layout::new(viewer, self.uri.clone(), self.flash);
+        match content {
+            Ok(content) => html(status, &page.view(layout, content)),
             Err(error) => ErrorPage::answer(layout, &error, &self.caller.request_id),
-        };
-        if bad_session {
-            response.headers_mut().append(header::SET_COOKIE, session::end(app.settings));
         }
-        response
     }
+
+    /// Answers a form that can't be helped by another look at it: its sender has to sign in first,
+    /// or what it is about is not there, or not theirs.
+    pub(crate) async fn fail<C: Conduit>(self, app: &App<C>, error: Error) -> Response {
+        match error {
+            Error::Unauthorized(Unauthorized::Missing) => see_other(&of_sign_in(self.here())),
+            Error::Unauthorized(Unauthorized::Invalid) => {
+                signed_out(see_other(&of_sign_in(self.here())), app.settings)
+            }
+            error => self.show(app, NoPage(error.into())).await,
+        }
+    }
+
+    /// Path and query of the page.
+    pub(crate) fn here(&self) -> &str {
+        here(&self.uri)
+    }
+}
+
+/// Tells the browser to drop its session, which is no good.
+fn signed_out(mut response: Response, settings: Settings) -> Response {
+    response.headers_mut().append(header::SET_COOKIE, session::end(settings));
+    response
 }
 
 fn is_bad_token(error: &Error) -> bool {
@@ -137,7 +220,7 @@ async fn viewer<C: Conduit>(port: &C, caller: &Caller) -> conduit::Result<Viewer
         return Ok(Viewer::Guest);
     }
     match port.current_user(caller).await {
-        Ok(user) => Ok(Viewer::Known { username: user.username, image: user.image }),
+        Ok(user) => Ok(Viewer::Known(user)),
         Err(Error::Unavailable(_)) => Ok(Viewer::Unreachable),
         Err(error) => Err(error),
     }

@@ -2,6 +2,7 @@
 //! hostile things) and on the port in memory (which has a whole dataset).
 
 mod article;
+mod assets;
 mod auth;
 mod browser;
 mod faults;

@@ -1,11 +1,12 @@
 //! A port that says what it was told to say, and remembers what it was asked.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::DateTime;
 use conduit::{
-    Article, ArticlePage, ArticleSummary, Caller, Comment, Conduit, Credentials, Error,
-    ListArticles, Profile, Registration, Result, Token, Unauthorized, User,
+    Article, ArticlePage, ArticleSummary, ArticleUpdate, Caller, Comment, Conduit, Credentials,
+    Error, ListArticles, NewArticle, NewComment, Profile, Registration, Result, Token,
+    Unauthorized, User, UserUpdate, Window,
 };
 
 /// The only good token.
@@ -19,10 +20,22 @@ pub(crate) struct Script {
     pub(crate) current_user: Result<User>,
     pub(crate) profile: Result<Profile>,
     pub(crate) articles: Result<ArticlePage>,
+    pub(crate) feed: Result<ArticlePage>,
     pub(crate) article: Result<Article>,
     pub(crate) comments: Result<Vec<Comment>>,
     pub(crate) tags: Result<Vec<String>>,
-    pub(crate) calls: Arc<Mutex<Vec<String>>>,
+    /// What every use case answers that changes something and has no field above, instead of doing
+    /// it.
+    pub(crate) refusal: Option<Error>,
+    log: Arc<Mutex<Log>>,
+}
+
+/// What was asked.
+#[derive(Default)]
+struct Log {
+    calls: Vec<String>,
+    rounds: usize,
+    under_way: usize,
 }
 
 pub(crate) fn profile(username: &str) -> Profile {
@@ -83,11 +96,13 @@ impl Default for Script {
             login: Ok(user("hiccup")),
             current_user: Ok(user("toothless")),
             profile: Ok(profile("hiccup")),
-            articles: Ok(ArticlePage { articles, articles_count: 1 }),
+            articles: Ok(ArticlePage { articles: articles.clone(), articles_count: 1 }),
+            feed: Ok(ArticlePage { articles, articles_count: 1 }),
             article: Ok(article()),
             comments: Ok(vec![comment("Nice!")]),
             tags: Ok(vec!["dragons".to_owned(), "training".to_owned()]),
-            calls: Arc::default(),
+            refusal: None,
+            log: Arc::default(),
         }
     }
 }
@@ -96,20 +111,63 @@ impl Script {
     /// What was asked since the last time, in alphabetical order: the order of concurrent calls
     /// means nothing.
     pub(crate) fn take_calls(&self) -> Vec<String> {
-        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut calls = std::mem::take(&mut *calls);
-        calls.sort();
-        calls
+        self.take_rounds().0
     }
 
-    fn answer<T: Clone>(&self, caller: &Caller, call: String, answer: &Result<T>) -> Result<T> {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
+    /// The same, and in how many rounds: calls that are under way at the same time are one.
+    pub(crate) fn take_rounds(&self) -> (Vec<String>, usize) {
+        let mut log = self.log();
+        assert_eq!(log.under_way, 0);
+        let Log { mut calls, rounds, .. } = std::mem::take(&mut *log);
+        calls.sort();
+        (calls, rounds)
+    }
+
+    fn log(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn answer<T: Clone>(
+        &self,
+        caller: &Caller,
+        call: String,
+        answer: &Result<T>,
+    ) -> Result<T> {
+        {
+            let mut log = self.log();
+            log.calls.push(call);
+            log.rounds += usize::from(log.under_way == 0);
+            log.under_way += 1;
+        }
+        // Whoever asks for several things at once does so now.
+        tokio::task::yield_now().await;
+        self.log().under_way -= 1;
         match &caller.token {
             Some(token) if token.expose() != TOKEN => {
                 Err(Error::Unauthorized(Unauthorized::Invalid))
             }
             _ => answer.clone(),
         }
+    }
+
+    /// Answers what only somebody who is signed in may ask.
+    async fn answer_user<T: Clone>(
+        &self,
+        caller: &Caller,
+        call: String,
+        answer: &Result<T>,
+    ) -> Result<T> {
+        let answer = match caller.token {
+            Some(_) => answer,
+            None => &Err(Error::Unauthorized(Unauthorized::Missing)),
+        };
+        self.answer(caller, call, answer).await
+    }
+
+    /// Answers what changes something.
+    async fn change<T: Clone>(&self, caller: &Caller, call: String, done: Result<T>) -> Result<T> {
+        let answer = self.refusal.clone().map_or(done, Err);
+        self.answer_user(caller, call, &answer).await
     }
 }
 
@@ -120,24 +178,36 @@ impl Conduit for Script {
 
     async fn register(&self, caller: &Caller, new: Registration) -> Result<User> {
         let call = format!("register {} {} {}", new.username, new.email, new.password.expose());
-        self.answer(caller, call, &self.register)
+        self.answer(caller, call, &self.register).await
     }
 
     async fn login(&self, caller: &Caller, with: Credentials) -> Result<User> {
         let call = format!("login {} {}", with.email, with.password.expose());
-        self.answer(caller, call, &self.login)
+        self.answer(caller, call, &self.login).await
     }
 
     async fn current_user(&self, caller: &Caller) -> Result<User> {
-        let answer = match caller.token {
-            Some(_) => self.current_user.clone(),
-            None => Err(Error::Unauthorized(Unauthorized::Missing)),
-        };
-        self.answer(caller, "current_user".to_owned(), &answer)
+        self.answer_user(caller, "current_user".to_owned(), &self.current_user).await
+    }
+
+    async fn update_user(&self, caller: &Caller, changes: UserUpdate) -> Result<User> {
+        let UserUpdate { email, username, password, bio, image } = changes;
+        let name = username.clone().unwrap_or_default();
+        let password = password.map(|password| password.expose().to_owned());
+        let call = format!("update_user {email:?} {username:?} {password:?} {bio:?} {image:?}");
+        self.change(caller, call, Ok(user(&name))).await
     }
 
     async fn profile(&self, caller: &Caller, username: &str) -> Result<Profile> {
-        self.answer(caller, format!("profile {username}"), &self.profile)
+        self.answer(caller, format!("profile {username}"), &self.profile).await
+    }
+
+    async fn follow(&self, caller: &Caller, username: &str) -> Result<Profile> {
+        self.change(caller, format!("follow {username}"), Ok(profile(username))).await
+    }
+
+    async fn unfollow(&self, caller: &Caller, username: &str) -> Result<Profile> {
+        self.change(caller, format!("unfollow {username}"), Ok(profile(username))).await
     }
 
     async fn articles(&self, caller: &Caller, list: &ListArticles) -> Result<ArticlePage> {
@@ -147,18 +217,61 @@ impl Conduit for Script {
         };
         let filters = [("tag", tag), ("author", author), ("favorited", favorited)];
         let filters: String = filters.iter().map(|(name, value)| filter(name, value)).collect();
-        self.answer(caller, format!("articles{filters} {offset}+{limit}"), &self.articles)
+        self.answer(caller, format!("articles{filters} {offset}+{limit}"), &self.articles).await
+    }
+
+    async fn feed(&self, caller: &Caller, window: Window) -> Result<ArticlePage> {
+        let Window { limit, offset } = window;
+        self.answer_user(caller, format!("feed {offset}+{limit}"), &self.feed).await
     }
 
     async fn article(&self, caller: &Caller, slug: &str) -> Result<Article> {
-        self.answer(caller, format!("article {slug}"), &self.article)
+        self.answer(caller, format!("article {slug}"), &self.article).await
+    }
+
+    async fn create_article(&self, caller: &Caller, new: NewArticle) -> Result<Article> {
+        let NewArticle { title, description, body, tag_list } = new;
+        let call = format!("create_article {title:?} {description:?} {body:?} {tag_list:?}");
+        self.change(caller, call, Ok(article())).await
+    }
+
+    async fn update_article(
+        &self,
+        caller: &Caller,
+        slug: &str,
+        changes: ArticleUpdate,
+    ) -> Result<Article> {
+        let ArticleUpdate { title, description, body, tag_list } = changes;
+        let fields = format!("{title:?} {description:?} {body:?} {tag_list:?}");
+        self.change(caller, format!("update_article {slug} {fields}"), Ok(article())).await
+    }
+
+    async fn delete_article(&self, caller: &Caller, slug: &str) -> Result<()> {
+        self.change(caller, format!("delete_article {slug}"), Ok(())).await
+    }
+
+    async fn favorite(&self, caller: &Caller, slug: &str) -> Result<Article> {
+        self.change(caller, format!("favorite {slug}"), Ok(article())).await
+    }
+
+    async fn unfavorite(&self, caller: &Caller, slug: &str) -> Result<Article> {
+        self.change(caller, format!("unfavorite {slug}"), Ok(article())).await
     }
 
     async fn comments(&self, caller: &Caller, slug: &str) -> Result<Vec<Comment>> {
-        self.answer(caller, format!("comments {slug}"), &self.comments)
+        self.answer(caller, format!("comments {slug}"), &self.comments).await
+    }
+
+    async fn add_comment(&self, caller: &Caller, slug: &str, new: NewComment) -> Result<Comment> {
+        let call = format!("add_comment {slug} {:?}", new.body);
+        self.change(caller, call, Ok(comment(&new.body))).await
+    }
+
+    async fn delete_comment(&self, caller: &Caller, slug: &str, id: i64) -> Result<()> {
+        self.change(caller, format!("delete_comment {slug} {id}"), Ok(())).await
     }
 
     async fn tags(&self, caller: &Caller) -> Result<Vec<String>> {
-        self.answer(caller, "tags".to_owned(), &self.tags)
+        self.answer(caller, "tags".to_owned(), &self.tags).await
     }
 }

@@ -1,0 +1,135 @@
+//! What each page costs: statements to the database, and in the split calls to the backend. The
+//! numbers are part of the design, so they stand here; whoever changes one has to say so.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on has to stop")]
+
+mod architecture;
+mod served;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use architecture::{Architecture, monolith, split};
+use conduit::wire::path;
+use contract::{
+    databases,
+    dataset::{Dataset, Size},
+    parity::{Request, Target, Visitors, Who, corpus},
+};
+use in_process::SQL_STATEMENTS;
+use metrics::{
+    Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit,
+    set_global_recorder,
+};
+use remote::BACKEND_CALLS;
+
+/// The most that any page may send.
+const MOST_STATEMENTS: u64 = 6;
+
+/// What was sent since it was last asked, in this process: its only test counts alone.
+#[derive(Clone, Default)]
+struct Counts {
+    statements: Arc<AtomicU64>,
+    calls: Arc<AtomicU64>,
+}
+
+impl Counts {
+    fn taken(&self) -> (u64, u64) {
+        (self.statements.swap(0, Ordering::Relaxed), self.calls.swap(0, Ordering::Relaxed))
+    }
+}
+
+impl Recorder for Counts {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+        match key.name() {
+            SQL_STATEMENTS => self.statements.clone().into(),
+            BACKEND_CALLS => self.calls.clone().into(),
+            _ => Counter::noop(),
+        }
+    }
+
+    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::noop()
+    }
+
+    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::noop()
+    }
+}
+
+fn dataset() -> Dataset {
+    Dataset::new(Size { users: 20, articles: 60, ..Size::default() }, 31)
+}
+
+/// Each kind of page with its statements and calls: for a guest, and for somebody signed in.
+fn expected() -> Vec<(String, (u64, u64), (u64, u64))> {
+    let mine = (0..60).find(|&index| dataset().author(index) == 0).unwrap();
+    let mine = path::of("{}", &dataset().article(mine).slug);
+    let others = (0..60).find(|&index| dataset().author(index) != 0).unwrap();
+    let others = path::of("{}", &dataset().article(others).slug);
+    let name = path::of("{}", &dataset().user(1).username);
+    let tag = path::of("{}", &dataset().tag(0));
+    vec![
+        ("/".into(), (3, 2), (4, 3)),
+        ("/?page=2".into(), (3, 2), (4, 3)),
+        ("/?feed=following".into(), (0, 0), (4, 3)),
+        (format!("/tag/{tag}"), (3, 2), (4, 3)),
+        (format!("/article/{others}"), (2, 2), (3, 3)),
+        (format!("/article/{mine}"), (2, 2), (3, 3)),
+        (format!("/profile/{name}"), (3, 2), (4, 3)),
+        (format!("/profile/{name}/favorites"), (3, 2), (4, 3)),
+        ("/login".into(), (0, 0), (1, 1)),
+        ("/register".into(), (0, 0), (1, 1)),
+        ("/settings".into(), (0, 0), (1, 1)),
+        ("/editor".into(), (0, 0), (1, 1)),
+        (format!("/editor/{mine}"), (0, 0), (2, 2)),
+        ("/nonsense".into(), (0, 0), (1, 1)),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_costs_what_it_is_meant_to_cost() {
+    let counts = Counts::default();
+    set_global_recorder(counts.clone()).unwrap();
+    let requests = corpus(&dataset());
+    let (ones, others) = (databases::with(&dataset()).await, databases::with(&dataset()).await);
+    for (one, other) in ones.iter().zip(&others) {
+        let monolith = monolith(one.connect().await);
+        let monolith = Visitors::sign_in(monolith, &dataset(), &requests).await.unwrap();
+        let split = split(other.connect().await).await;
+        let split = Visitors::sign_in(split, &dataset(), &requests).await.unwrap();
+        counts.taken();
+        let cost = async |visitors: &Visitors<Architecture>, request: &Request| {
+            visitors.ask(request).await.unwrap();
+            counts.taken()
+        };
+        let mut wrong = Vec::new();
+        for (page, guest, user) in expected() {
+            for (who, (statements, calls)) in [(Who::Guest, guest), (Who::User(0), user)] {
+                let request = Request::get(Target::Page, &page).by(who);
+                let here = cost(&monolith, &request).await;
+                let there = cost(&split, &request).await;
+                if here != (statements, 0) || there != (statements, calls) {
+                    wrong.push(format!(
+                        "{request}: {here:?}, {there:?} and not {statements}, {calls}"
+                    ));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "on {}:\n{}", one.engine, wrong.join("\n"));
+
+        // And whatever is asked of them, no page asks its database more often than this.
+        for request in requests.iter().filter(|request| request.target == Target::Page) {
+            let (here, _) = cost(&monolith, request).await;
+            let (there, _) = cost(&split, request).await;
+            assert_eq!(here, there, "{request}");
+            assert!(here <= MOST_STATEMENTS, "{request}: {here} statements");
+        }
+    }
+}
