@@ -301,6 +301,12 @@ async fn errors(server: &Architecture) {
     {
         gus.refused(method, path, none.clone(), 404, json!({"profile": ["not found"]})).await;
     }
+    bad_fields(&guest, &gus, &own, new).await;
+    gus.ok(204, "DELETE", &own, Value::Null).await;
+}
+
+/// Fields that are blank, and names that are taken.
+async fn bad_fields(guest: &Client<'_>, gus: &Client<'_>, own: &str, new: Value) {
     let user = |name: &str, email: &str, password: &str| json!({"user": {"username": name, "email": email, "password": password}});
     let taken = json!(["has already been taken"]);
     let blank = json!(["can't be blank"]);
@@ -325,7 +331,6 @@ async fn errors(server: &Architecture) {
     }
     let empty = json!({"comment": {"body": ""}});
     gus.refused("POST", &format!("{own}/comments"), empty, 422, json!({ "body": blank })).await;
-    gus.ok(204, "DELETE", &own, Value::Null).await;
 }
 
 fn keys(object: &Value) -> Vec<&str> {

@@ -67,8 +67,11 @@ fn dataset() -> Dataset {
     Dataset::new(Size { users: 20, articles: 60, ..Size::default() }, 31)
 }
 
-/// Each kind of page with its statements and calls: for a guest, and for somebody signed in.
-fn expected() -> Vec<(String, (u64, u64), (u64, u64))> {
+/// Statements to the database, and in the split calls to the backend.
+type Cost = (u64, u64);
+
+/// Each kind of page with what it costs: for a guest, and for somebody signed in.
+fn expected() -> Vec<(String, Cost, Cost)> {
     let mine = (0..60).find(|&index| dataset().author(index) == 0).unwrap();
     let mine = path::of("{}", &dataset().article(mine).slug);
     let others = (0..60).find(|&index| dataset().author(index) != 0).unwrap();

@@ -12,12 +12,19 @@ use crate::filters::query_value;
 
 /// The page of an article.
 pub(crate) const ARTICLE: &str = "/article/{slug}";
+/// The page where an article is changed.
+pub(crate) const EDITOR: &str = "/editor/{slug}";
 /// The page of an account.
 pub(crate) const PROFILE: &str = "/profile/{username}";
 
 /// The address of an article's page.
 pub(crate) fn of_article(slug: &str) -> String {
     path::of(ARTICLE, slug)
+}
+
+/// The address of the page where an article is changed.
+pub(crate) fn of_editor(slug: &str) -> String {
+    path::of(EDITOR, slug)
 }
 
 /// The address of somebody's page.

@@ -115,7 +115,7 @@ pub(crate) async fn comment<C: Conduit>(
         Ok(_) => return see_other(visit.here()),
         Err(error) => error,
     };
-    match Refusal::of(&error, DOUBT) {
+    match Refusal::of(&error, DOUBT).or(Refusal::of_guest(&error)) {
         Some(refusal) => again(&app, visit, slug, typed, refusal).await,
         None => visit.fail(&app, error).await,
     }

@@ -145,7 +145,9 @@ pub(crate) async fn register<C: Conduit>(
 ) -> Response {
     let mut fields = match sent {
         Ok(fields) => fields,
-        Err(refusal) => return again(&app, visit, Kind::Register, Fields::default(), refusal).await,
+        Err(refusal) => {
+            return again(&app, visit, Kind::Register, Fields::default(), refusal).await;
+        }
     };
     let password = mem::take(&mut fields.password);
     let (username, email) = (fields.username.clone(), fields.email.clone());

@@ -3,12 +3,8 @@
 use std::convert::Infallible;
 
 use askama::Template;
-use axum::{
-    extract::State,
-    http::StatusCode,
-    response::Response,
-};
-use conduit::{Caller, Conduit, Error, Outcome, RequestId, Resource};
+use axum::{extract::State, http::StatusCode, response::Response};
+use conduit::{Caller, Conduit, Error, Outcome, RequestId, Resource, wire};
 
 use crate::{
     App, filters,
@@ -64,50 +60,8 @@ impl ErrorPage {
 
 /// Status, heading and explanation.
 fn describe(error: &PageError) -> (StatusCode, &'static str, &'static str) {
-    const NOT_FOUND: &str = "Page not found";
     match error {
-        PageError::Port(Error::NotFound(Resource::Article)) => (
-            StatusCode::NOT_FOUND,
-            NOT_FOUND,
-            "There is no such article. It may have been deleted.",
-        ),
-        PageError::Port(Error::NotFound(Resource::Profile)) => {
-            (StatusCode::NOT_FOUND, NOT_FOUND, "Nobody here goes by that name.")
-        }
-        PageError::Port(Error::NotFound(_)) => {
-            (StatusCode::NOT_FOUND, NOT_FOUND, "Nothing is published at this address.")
-        }
-        PageError::Port(Error::Unauthorized(_)) => {
-            (StatusCode::UNAUTHORIZED, "Please sign in", "This is only shown to people who have.")
-        }
-        PageError::Port(Error::Forbidden(_)) => {
-            (StatusCode::FORBIDDEN, "That is not yours", "Only its author may do that.")
-        }
-        PageError::Port(Error::Conflict(_)) => (
-            StatusCode::CONFLICT,
-            "That did not work",
-            "It collides with something that exists already.",
-        ),
-        PageError::Port(Error::Invalid(_)) => (
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "That did not work",
-            "A part of the request breaks a rule.",
-        ),
-        PageError::Port(Error::Unavailable(Outcome::Unknown)) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "Perhaps done, perhaps not",
-            "We lost the connection before we heard what came of it. Please look before you try again.",
-        ),
-        PageError::Port(Error::Unavailable(Outcome::NotDone)) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "Not available right now",
-            "We can't reach a part of Conduit at the moment. Nothing was changed, and this usually passes quickly.",
-        ),
-        PageError::Port(Error::Internal(_)) => (
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "Something went wrong",
-            "That is our fault, and it has been noted.",
-        ),
+        PageError::Port(error) => describe_port(error),
         PageError::MethodNotAllowed => (
             StatusCode::METHOD_NOT_ALLOWED,
             "That can't be done here",
@@ -119,7 +73,7 @@ fn describe(error: &PageError) -> (StatusCode, &'static str, &'static str) {
             "The form is longer than we can take. Nothing was changed.",
         ),
         PageError::Unreadable(status) => {
-            (*status, "That did not work", "The form could not be read. Nothing was changed.")
+            (*status, DID_NOT_WORK, "The form could not be read. Nothing was changed.")
         }
         PageError::ForeignOrigin => (
             StatusCode::FORBIDDEN,
@@ -127,6 +81,35 @@ fn describe(error: &PageError) -> (StatusCode, &'static str, &'static str) {
             "For your safety, forms are only accepted from our own pages. Nothing was changed.",
         ),
     }
+}
+
+const NOT_FOUND: &str = "Page not found";
+const DID_NOT_WORK: &str = "That did not work";
+
+/// The same for what the port says.
+fn describe_port(error: &Error) -> (StatusCode, &'static str, &'static str) {
+    let (status, _) = wire::from_error(error);
+    let (heading, explanation) = match error {
+        Error::NotFound(Resource::Article) => {
+            (NOT_FOUND, "There is no such article. It may have been deleted.")
+        }
+        Error::NotFound(Resource::Profile) => (NOT_FOUND, "Nobody here goes by that name."),
+        Error::NotFound(_) => (NOT_FOUND, "Nothing is published at this address."),
+        Error::Unauthorized(_) => ("Please sign in", "This is only shown to people who have."),
+        Error::Forbidden(_) => ("That is not yours", "Only its author may do that."),
+        Error::Conflict(_) => (DID_NOT_WORK, "It collides with something that exists already."),
+        Error::Invalid(_) => (DID_NOT_WORK, "A part of the request breaks a rule."),
+        Error::Unavailable(Outcome::Unknown) => (
+            "Perhaps done, perhaps not",
+            "We lost the connection before we heard what came of it. Please look before you try again.",
+        ),
+        Error::Unavailable(Outcome::NotDone) => (
+            "Not available right now",
+            "We can't reach a part of Conduit at the moment. Nothing was changed, and this usually passes quickly.",
+        ),
+        Error::Internal(_) => ("Something went wrong", "That is our fault, and it has been noted."),
+    };
+    (status, heading, explanation)
 }
 
 /// A page that is known from the start not to exist. Who is signed in still has to be asked.

@@ -3,10 +3,12 @@
 use std::convert::Infallible;
 
 use axum::{
+    body::{Body, Bytes},
     extract::{Form, FromRequest, Request},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode, header, request::Parts},
 };
 use conduit::{Error, Outcome, Problems, Unauthorized};
+use percent_encoding::percent_decode;
 use serde::de::DeserializeOwned;
 
 /// What a form has sent, or why that can't be read.
@@ -19,11 +21,28 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Sent<T> {
         // A form without fields, which is a lone button, may come without a word on its kind.
         let urlencoded = HeaderValue::from_static("application/x-www-form-urlencoded");
         request.headers_mut().entry(header::CONTENT_TYPE).or_insert(urlencoded);
-        let fields = Form::<T>::from_request(request, state).await;
-        Ok(Self(match fields {
-            Ok(Form(fields)) => Ok(fields),
+        let (parts, body) = request.into_parts();
+        // The limit on the length of a body goes with the request.
+        let whole = Request::from_parts(parts.clone(), body);
+        Ok(Self(match Bytes::from_request(whole, state).await {
+            Ok(bytes) => read(parts, bytes, state).await,
             Err(rejection) => Err(Refusal::unreadable(rejection.status())),
         }))
+    }
+}
+
+async fn read<S: Send + Sync, T: DeserializeOwned>(
+    parts: Parts,
+    bytes: Bytes,
+    state: &S,
+) -> Result<T, Refusal> {
+    // Axum would put a replacement character for what is no text, and that would be published.
+    if percent_decode(&bytes).decode_utf8().is_err() {
+        return Err(Refusal::unreadable(StatusCode::UNPROCESSABLE_ENTITY));
+    }
+    match Form::from_request(Request::from_parts(parts, Body::from(bytes)), state).await {
+        Ok(Form(fields)) => Ok(fields),
+        Err(rejection) => Err(Refusal::unreadable(rejection.status())),
     }
 }
 
@@ -77,6 +96,19 @@ impl Refusal {
                     Outcome::Unknown => doubt,
                 };
                 Some(Self::one(StatusCode::SERVICE_UNAVAILABLE, message))
+            }
+            _ => None,
+        }
+    }
+
+    /// What to say to somebody whose session has ended while they were writing. Sent away to sign
+    /// in, they would lose what they wrote.
+    pub(crate) fn of_guest(error: &Error) -> Option<Self> {
+        let message = "You are not signed in any more. Sign in on another tab, then come back and \
+                       press the button again.";
+        match error {
+            Error::Unauthorized(Unauthorized::Missing | Unauthorized::Invalid) => {
+                Some(Self::one(StatusCode::UNAUTHORIZED, message))
             }
             _ => None,
         }

@@ -37,6 +37,11 @@ impl Layout {
         Self { viewer, uri, flash }
     }
 
+    /// Whether nobody is signed in.
+    pub(crate) fn is_guest(&self) -> bool {
+        matches!(self.viewer, Viewer::Guest)
+    }
+
     /// The account of whoever is looking.
     pub(crate) fn user(&self) -> Option<&User> {
         match &self.viewer {

@@ -13,6 +13,7 @@ mod article;
 mod assets;
 mod auth;
 mod cookie;
+mod editor;
 mod error;
 mod feed;
 mod filters;
@@ -24,6 +25,7 @@ mod origin;
 mod pagination;
 mod profile;
 mod session;
+mod settings;
 mod visit;
 
 use std::time::Duration;
@@ -66,6 +68,9 @@ pub fn router<C: Conduit>(port: C, settings: Settings) -> Router {
         .route("/login", post(auth::login))
         .route("/register", post(auth::register))
         .route("/logout", post(auth::logout))
+        .route("/settings", post(settings::update))
+        .route("/editor", post(editor::publish))
+        .route(address::EDITOR, post(editor::save))
         .route("/article/{slug}/favorite", post(actions::favorite))
         .route("/article/{slug}/unfavorite", post(actions::unfavorite))
         .route("/article/{slug}/delete", post(actions::delete_article))
@@ -77,11 +82,14 @@ pub fn router<C: Conduit>(port: C, settings: Settings) -> Router {
     Router::new()
         .route("/", get(feed::home))
         .route("/tag/{tag}", get(feed::tag))
-        .route("/article/{slug}", get(article::show))
-        .route("/profile/{username}", get(profile::written))
+        .route(address::ARTICLE, get(article::show))
+        .route(address::PROFILE, get(profile::written))
         .route("/profile/{username}/favorites", get(profile::favorited))
         .route("/login", get(auth::login_form))
         .route("/register", get(auth::register_form))
+        .route("/settings", get(settings::form))
+        .route("/editor", get(editor::empty))
+        .route(address::EDITOR, get(editor::open))
         .route("/static/{hash}/{name}", get(assets::serve))
         .merge(forms)
         .fallback(error::not_found)

@@ -18,8 +18,7 @@ const MAX_PAGE: u32 = i32::MAX.unsigned_abs() / PER_PAGE;
 /// # Errors
 /// `NotFound` if the address names no page.
 pub(crate) fn window(uri: &Uri) -> conduit::Result<ListArticles> {
-    let mut parameters = uri.query().unwrap_or_default().split('&');
-    let text = parameters.find_map(|pair| pair.strip_prefix("page=")).unwrap_or("1");
+    let text = parameter(uri, "page").unwrap_or("1");
     // `parse` alone would take a leading `+`, which means a space in an address.
     let digits = text.bytes().all(|b| b.is_ascii_digit());
     let number = text.parse().ok().filter(|number| digits && (1..=MAX_PAGE).contains(number));
@@ -35,18 +34,26 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
-    /// The page at the address `uri`, which is the window `list`.
-    pub(crate) fn new(uri: &Uri, list: &ListArticles, page: ArticlePage) -> Self {
+    /// The page that starts at `offset` in its list. With a number after it, `address` leads to any
+    /// of the list's pages.
+    pub(crate) fn new(address: String, offset: u32, page: ArticlePage) -> Self {
         let last = page.articles_count.div_ceil(u64::from(PER_PAGE));
-        let current = u64::from(list.offset / PER_PAGE + 1);
-        let pagination = Pagination { path: uri.path().to_owned(), current, last };
+        let current = u64::from(offset / PER_PAGE + 1);
+        let pagination = Pagination { address, current, last };
         Self { articles: page.articles, pagination }
     }
 }
 
+/// A parameter of an address, as it stands there.
+pub(crate) fn parameter<'a>(uri: &'a Uri, name: &str) -> Option<&'a str> {
+    let mut parameters = uri.query().unwrap_or_default().split('&');
+    parameters.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+}
+
 /// What `pagination.html` shows.
 pub(crate) struct Pagination {
-    pub(crate) path: String,
+    /// The address of all its pages, up to the number.
+    pub(crate) address: String,
     pub(crate) current: u64,
     pub(crate) last: u64,
 }

@@ -12,7 +12,7 @@ fn row(current: u64, last: u64) -> String {
         Step::Page(number) => number.to_string(),
         Step::Gap => "…".to_owned(),
     };
-    let pagination = Pagination { path: String::new(), current, last };
+    let pagination = Pagination { address: String::new(), current, last };
     pagination.steps().map(text).collect::<Vec<_>>().join(" ")
 }
 
@@ -49,7 +49,7 @@ fn a_short_row_is_whole_and_a_long_one_is_short() {
 fn every_row_is_in_order_and_shows_the_current_page_once() {
     for last in 1..=30 {
         for current in 1..=last {
-            let pagination = Pagination { path: String::new(), current, last };
+            let pagination = Pagination { address: String::new(), current, last };
             let pages: Vec<u64> = pagination
                 .steps()
                 .filter_map(|step| if let Step::Page(number) = step { Some(number) } else { None })

@@ -49,7 +49,8 @@ impl<C: Conduit> Page<C> for Account {
         }
         let (profile, articles) =
             tokio::join!(port.profile(caller, username), port.articles(caller, &list));
-        Ok((profile?, Feed::new(&self.uri, &list, articles?)))
+        let address = format!("{}?page=", self.uri.path());
+        Ok((profile?, Feed::new(address, list.offset, articles?)))
     }
 
     fn view(self, layout: Layout, (profile, feed): Self::Content) -> impl Template {

@@ -119,12 +119,14 @@ async fn a_change_leaves_alone_what_is_not_given<C: Conduit>(bench: &Bench<'_, C
     let mut expected = bench.published(&me, &["x", "y"]).await;
     bench.port.favorite(&fan, &expected.slug).await.expect("anyone may");
     expected.favorites_count = 1;
-    let steps: [(ArticleUpdate, fn(&mut Article)); 3] = [
+    /// What a change does to the article.
+    type Effect = fn(&mut Article);
+    let steps: [(ArticleUpdate, Effect); 3] = [
         (only(|changes| changes.body = Some("Another text\n".to_owned())), |article| {
-            article.body = "Another text\n".to_owned()
+            article.body = "Another text\n".to_owned();
         }),
         (only(|changes| changes.description = Some("Another line".to_owned())), |article| {
-            article.description = "Another line".to_owned()
+            article.description = "Another line".to_owned();
         }),
         (ArticleUpdate::default(), |_| ()),
     ];

@@ -125,7 +125,7 @@ pub(crate) async fn update(
             app.right.article(&caller, slug).await?;
         }
         Some(NoTagsMeansNoChange) => {
-            changes.tag_list = changes.tag_list.filter(|tags| !tags.is_empty())
+            changes.tag_list = changes.tag_list.filter(|tags| !tags.is_empty());
         }
         Some(TagsAreAdded) => {
             let old = app.right.article(&caller, slug).await.map(|article| article.tag_list);

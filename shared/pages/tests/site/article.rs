@@ -21,7 +21,7 @@ async fn an_article_has_the_parts_that_everybody_looks_for() {
     page.one(".article-page > .banner > .container > h1 + .article-meta");
     assert_eq!(page.count(".article-meta"), 2, "above and below");
     assert_eq!(page.texts(".article-meta .author"), ["hiccup", "hiccup"]);
-    assert_eq!(page.texts(".article-meta .favorites-count"), ["7", "7"]);
+    assert_eq!(page.texts(".article-meta .counter"), ["7", "7"]);
     assert_eq!(page.text(".container.page > .row.article-content p"), "Hold on tight.");
     page.one(".article-content p > em");
     assert_eq!(page.texts(".tag-list .tag-default"), ["dragons", "training"]);

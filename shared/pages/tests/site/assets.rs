@@ -22,10 +22,11 @@ use crate::{browser::Browser, script::Script};
 async fn fetch(method: Method, address: &str, accept: &'static str) -> (HeaderMap, Bytes) {
     let site: Router = pages::router(Script::default(), Settings::default());
     let request = Request::builder().method(method).uri(address).header("accept-encoding", accept);
-    let response = site.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    let response =
+        site.oneshot(request.body(Body::empty()).expect("a request")).await.expect("infallible");
     assert_eq!(response.status(), StatusCode::OK, "{address}");
     let (parts, body) = response.into_parts();
-    (parts.headers, body.collect().await.unwrap().to_bytes())
+    (parts.headers, body.collect().await.expect("a body").to_bytes())
 }
 
 /// The addresses of everything that a page needs and that we serve.
@@ -33,7 +34,7 @@ async fn linked(browser: &Browser, page: &str) -> Vec<String> {
     let page = browser.get(page).await;
     let elements = page.all("link[href^='/'], script[src], img[src^='/']");
     let address = |e: &scraper::ElementRef<'_>| {
-        e.value().attr("href").or(e.value().attr("src")).unwrap().to_owned()
+        e.value().attr("href").or(e.value().attr("src")).expect("an address").to_owned()
     };
     let mut addresses: Vec<_> = elements.iter().map(address).collect();
     addresses.sort();

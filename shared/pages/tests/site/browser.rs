@@ -40,6 +40,11 @@ impl Browser {
         Self { cookie: Some(format!("theme=x; conduit_session={token}; other=y")), ..self }
     }
 
+    /// The same browser, with another cookie instead.
+    pub(crate) fn with_cookie(self, cookie: &str) -> Self {
+        Self { cookie: Some(cookie.to_owned()), ..self }
+    }
+
     pub(crate) async fn get(&self, address: &str) -> Answer {
         self.send(Request::get(address), "").await
     }

@@ -65,6 +65,10 @@ async fn the_first_submit_button_of_a_form_page_is_the_forms_own() {
             assert_eq!(page.text("button[type=submit]"), text);
         }
     }
+    let user = Browser::on(&Script::default()).signed_in(TOKEN);
+    for (address, text) in [("/settings", "Update Settings"), ("/editor", "Publish Article")] {
+        assert_eq!(user.get(address).await.text("button[type=submit]"), text);
+    }
 }
 
 #[tokio::test]

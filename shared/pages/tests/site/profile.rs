@@ -23,7 +23,8 @@ async fn a_profile_has_the_parts_that_everybody_looks_for() {
     assert_eq!(page.texts(tabs), ["My Articles", "Favorited Articles"]);
     assert_eq!(page.text(&format!("{tabs}.active[href='/profile/hiccup']")), "My Articles");
     page.one(".article-preview");
-    assert_eq!(page.count(".user-info button, .user-info form"), 0);
+    assert_eq!(page.text(".user-info button").trim(), "Follow hiccup");
+    assert_eq!(page.count("a[href='/settings']"), 0);
 }
 
 #[tokio::test]

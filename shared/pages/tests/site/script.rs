@@ -27,12 +27,12 @@ pub(crate) struct Script {
     /// What every use case answers that changes something and has no field above, instead of doing
     /// it.
     pub(crate) refusal: Option<Error>,
-    log: Arc<Mutex<Log>>,
+    pub(crate) log: Arc<Mutex<Log>>,
 }
 
 /// What was asked.
 #[derive(Default)]
-struct Log {
+pub(crate) struct Log {
     calls: Vec<String>,
     rounds: usize,
     under_way: usize,
