@@ -11,7 +11,7 @@ use bytes::Bytes;
 use conduit::wire::{API, path};
 use contract::{
     databases,
-    dataset::{Dataset, PASSWORD, Size},
+    dataset::{Article, Dataset, PASSWORD, Size},
     parity::{Answer, Request, Target, Visitors, Who},
 };
 use http::{
@@ -27,9 +27,9 @@ fn dataset() -> Dataset {
 }
 
 /// An article by [`ME`], so that nothing but the input can be what is refused.
-fn own_slug() -> String {
+fn own_article() -> Article {
     let own = |index: &u64| dataset().author(*index) == 0;
-    dataset().article((0..12).find(own).expect("the first account has written something")).slug
+    dataset().article((0..12).find(own).expect("the first account has written something"))
 }
 
 /// Something that is sent, with the fields it takes: in JSON and as a form.
@@ -44,7 +44,7 @@ struct Sent {
 }
 
 fn everything_that_is_sent() -> Vec<Sent> {
-    let slug = own_slug();
+    let Article { slug, title, .. } = own_article();
     let segment = path::of("{slug}", &slug);
     let user = json!({"username": "fresh", "email": "fresh@example.com", "password": "12345678"});
     let article = json!({"title": "t", "description": "d", "body": "b"});
@@ -69,13 +69,14 @@ fn everything_that_is_sent() -> Vec<Sent> {
             optional: &["bio", "image", "password"],
             ..sent(Method::PUT, path::USER, "user", Some("/settings".into()), change)
         },
-        sent(Method::POST, path::ARTICLES, "article", Some("/editor".into()), article.clone()),
+        sent(Method::POST, path::ARTICLES, "article", Some("/editor".into()), article),
         sent(
             Method::PUT,
             &path::of(path::ARTICLE, &slug),
             "article",
             Some(format!("/editor/{segment}")),
-            article,
+            // Another title would bring another slug.
+            json!({"title": title, "description": "d", "body": "b"}),
         ),
         sent(
             Method::POST,
@@ -198,10 +199,13 @@ fn sound(sent: &Sent) -> Vec<Request> {
     let fields = object.as_object().unwrap();
     let fields = fields.iter().map(|(name, value)| (name.as_str(), value.as_str().unwrap()));
     // A name can be given away once.
+    let page = sent.page.as_deref().unwrap_or_default();
+    let (username, email) =
+        (format!("fresh{page}"), format!("{}@example.com", page.trim_start_matches('/')));
     let fields: Vec<_> = fields
         .map(|(name, value)| match name {
-            "username" => (name, "fresh-from-the-form"),
-            "email" if !login => (name, "form@example.com"),
+            "username" => (name, username.as_str()),
+            "email" if !login => (name, email.as_str()),
             _ => (name, value),
         })
         .collect();
@@ -297,7 +301,7 @@ async fn nobody_gets_in_with_a_bad_token() {
         let server = split(database.connect().await).await;
         let known = [Target::Api, Target::Page].map(|t| Request::get(t, "/").by(ME));
         let visitors = Visitors::sign_in(server, &dataset(), &known).await.unwrap();
-        let slug = own_slug();
+        let slug = own_article().slug;
         for token in [
             "",
             "x",

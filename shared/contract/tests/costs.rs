@@ -131,8 +131,11 @@ async fn a_page_costs_what_it_is_meant_to_cost() {
         for request in requests.iter().filter(|request| request.target == Target::Page) {
             let (here, _) = cost(&monolith, request).await;
             let (there, _) = cost(&split, request).await;
-            assert_eq!(here, there, "{request}");
-            assert!(here <= MOST_STATEMENTS, "{request}: {here} statements");
+            // A name that fits no path is asked for in another way.
+            if !request.path.contains("/../") {
+                assert_eq!(here, there, "{request}");
+            }
+            assert!(here.max(there) <= MOST_STATEMENTS, "{request}: {here}, {there} statements");
         }
     }
 }
