@@ -5,6 +5,7 @@
 
 use std::process::ExitCode;
 
+use api::{Cors, CorsArgs};
 use axum::Router;
 use clap::Parser;
 use conduit::wire;
@@ -33,6 +34,8 @@ struct ServeArgs {
     database: DatabaseArgs,
     #[command(flatten)]
     identity: IdentityArgs,
+    #[command(flatten)]
+    cors: CorsArgs,
 }
 
 fn main() -> ExitCode {
@@ -49,13 +52,14 @@ fn main() -> ExitCode {
 async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     let production = args.server.production;
     let server = boot::Server::new("monolith", args.server)?;
+    let cors = Cors::new(&args.cors)?;
 
     let options = in_process::Options { production, ..Default::default() };
     let here = InProcess::connect(&args.database, &args.identity, options).await?;
 
     let settings = pages::Settings { secure_cookies: production, ..Default::default() };
     let app = Router::new()
-        .nest_service(wire::API, api::router(here.clone()))
+        .nest_service(wire::API, cors.around(api::router(here.clone())))
         .merge(pages::router(here.clone(), settings));
 
     server.serve(app, here.clone()).await?;

@@ -4,6 +4,7 @@
 
 use std::process::ExitCode;
 
+use api::{Cors, CorsArgs};
 use axum::Router;
 use clap::Parser;
 use conduit::wire;
@@ -32,6 +33,8 @@ struct ServeArgs {
     database: DatabaseArgs,
     #[command(flatten)]
     identity: IdentityArgs,
+    #[command(flatten)]
+    cors: CorsArgs,
 }
 
 fn main() -> ExitCode {
@@ -48,11 +51,12 @@ fn main() -> ExitCode {
 async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     let production = args.server.production;
     let server = boot::Server::new("split-backend", args.server)?;
+    let cors = Cors::new(&args.cors)?;
 
     let options = in_process::Options { production, ..Default::default() };
     let here = InProcess::connect(&args.database, &args.identity, options).await?;
 
-    let app = Router::new().nest_service(wire::API, api::router(here.clone()));
+    let app = Router::new().nest_service(wire::API, cors.around(api::router(here.clone())));
 
     server.serve(app, here.clone()).await?;
     here.close().await;

@@ -7,7 +7,7 @@ use axum::extract::rejection::FailedToBufferBody;
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Path, Query, Request, rejection::BytesRejection},
-    http::{HeaderMap, StatusCode, Uri, header::CONTENT_TYPE, request::Parts},
+    http::{HeaderMap, Uri, header::CONTENT_TYPE, request::Parts},
 };
 use conduit::{
     Caller, Error, ListArticles, RequestId, Resource, Unauthorized,
@@ -139,8 +139,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
         if !is_json(request.headers()) {
-            let (part, message) = ("content-type", "must be application/json");
-            return Err(Failure::http(StatusCode::UNSUPPORTED_MEDIA_TYPE, part, message));
+            return Err(Failure::media_type());
         }
         let bytes = Bytes::from_request(request, state).await.map_err(unreadable)?;
         parse(&bytes).map(Self)
@@ -156,7 +155,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 fn unreadable(rejection: BytesRejection) -> Failure {
     match rejection {
         BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
-            Failure::http(StatusCode::PAYLOAD_TOO_LARGE, "body", "is too long")
+            Failure::too_long()
         }
         _ => Failure::invalid("body", "could not be read"),
     }

@@ -28,9 +28,28 @@ impl Failure {
         Self::Port(Error::Invalid(Problems::one(field, message)))
     }
 
-    /// A request that HTTP has a status of its own for.
-    pub(crate) fn http(status: StatusCode, part: &str, message: &str) -> Self {
-        Self::Http(status, Problems::one(part, message))
+    /// A method that the route does not have.
+    pub(crate) fn method() -> Self {
+        Self::Http(StatusCode::METHOD_NOT_ALLOWED, Problems::one("method", "not allowed"))
+    }
+
+    /// A body that is longer than a server takes.
+    pub(crate) fn too_long() -> Self {
+        Self::Http(StatusCode::PAYLOAD_TOO_LARGE, Problems::one("body", "is too long"))
+    }
+
+    /// A body that does not call itself JSON.
+    pub(crate) fn media_type() -> Self {
+        let problems = Problems::one("content-type", "must be application/json");
+        Self::Http(StatusCode::UNSUPPORTED_MEDIA_TYPE, problems)
+    }
+
+    /// What it is answered with.
+    pub(crate) fn status_and_body(&self) -> (StatusCode, ErrorBody) {
+        match self {
+            Self::Port(error) => wire::from_error(error),
+            Self::Http(status, problems) => (*status, ErrorBody { errors: problems.clone() }),
+        }
     }
 }
 
@@ -47,18 +66,12 @@ struct Detail(String);
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let error = match self {
-            Self::Http(status, errors) => {
-                return (status, Json(ErrorBody { errors })).into_response();
-            }
-            Self::Port(error) => error,
-        };
-        let (status, body) = wire::from_error(&error);
+        let (status, body) = self.status_and_body();
         let mut response = (status, Json(body)).into_response();
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
-        if let Error::Internal(detail) = error {
+        if let Self::Port(Error::Internal(detail)) = self {
             response.extensions_mut().insert(Detail(detail));
         }
         response

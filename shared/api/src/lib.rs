@@ -6,25 +6,29 @@
 //! answers look stands in [`conduit::wire`], where the client of this API finds it too.
 //!
 //! Reading order: [`router`] below (every route there is), any handler, `extract` (what a handler
-//! may ask for), `failure` (what becomes of an error).
+//! may ask for), `failure` (what becomes of an error), `openapi` (how all of it is described), `docs`
+//! (the same for human eyes), [`Cors`] (which browsers' pages may call).
 
 mod articles;
 mod comments;
+mod cors;
+mod docs;
 mod extract;
 mod failure;
+mod openapi;
 mod profiles;
 mod tags;
 mod users;
 
 use axum::{
-    Json, Router,
-    http::StatusCode,
-    middleware,
+    Json, Router, middleware,
     routing::{delete, get, post},
 };
 use conduit::{Conduit, Error, Resource, wire::path};
 
+pub use cors::{Cors, CorsArgs};
 use failure::Failure;
+pub use openapi::document;
 
 /// What the handlers share. A struct of its own around the port, because axum can't infer the type
 /// of a bare `State<C>`.
@@ -52,6 +56,10 @@ pub fn router<C: Conduit>(port: C) -> Router {
         .route(path::COMMENTS, get(comments::list).post(comments::add))
         .route(path::COMMENT, delete(comments::delete))
         .route(path::TAGS, get(tags::list))
+        .route(openapi::PATH, get(openapi::serve))
+        .route(docs::PAGE, get(docs::page))
+        .route(docs::SCRIPT, get(docs::script))
+        .route(docs::STYLESHEET, get(docs::stylesheet))
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_method)
         .layer(middleware::from_fn(failure::log))
@@ -64,5 +72,5 @@ async fn unknown_route() -> Failure {
 
 /// The router adds the `Allow` header.
 async fn unknown_method() -> Failure {
-    Failure::http(StatusCode::METHOD_NOT_ALLOWED, "method", "not allowed")
+    Failure::method()
 }

@@ -27,3 +27,7 @@ pub const MAX_COMMENT: usize = 20_000;
 pub const MAX_TAGS: usize = 50;
 /// The longest tag, in characters.
 pub const MAX_TAG: usize = 64;
+
+/// The most articles that a list can be asked to pass over: databases count in signed numbers, and
+/// half of the range is still more than anyone has.
+pub const MAX_OFFSET: u32 = i32::MAX.unsigned_abs();

@@ -23,9 +23,9 @@ pub struct User {
     pub token: Token,
     /// The public name.
     pub username: String,
-    /// A few words about themselves; `None` when there are none, never an empty string.
+    /// A few words about themselves; nothing when there are none, never an empty string.
     pub bio: Option<String>,
-    /// Address of a picture; `None` when there is none, never an empty string.
+    /// Address of a picture; nothing when there is none, never an empty string.
     pub image: Option<String>,
 }
 
@@ -147,7 +147,7 @@ pub struct Credentials {
     pub password: Password,
 }
 
-/// What an account's owner wants to change about it. What is `None` stays as it is.
+/// What an account's owner wants to change about it. What is left out stays as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
@@ -184,7 +184,7 @@ pub struct NewArticle {
     pub tag_list: Vec<String>,
 }
 
-/// What an author wants to change about an article. What is `None` stays as it is.
+/// What an author wants to change about an article. What is left out stays as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, rename_all = "camelCase")]

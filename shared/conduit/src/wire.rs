@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::object::object;
 use crate::{
     ArticlePage, Caller, Comment, DEFAULT_LIMIT, Error, ListArticles, MAX_LIMIT, Outcome, Problems,
-    Profile, RequestId, Resource, Token, Unauthorized, Window,
+    Profile, RequestId, Resource, Token, Unauthorized, Window, limits::MAX_OFFSET,
 };
 
 /// Where the API is mounted on every server that has one.
@@ -193,9 +193,7 @@ impl TryFrom<WindowQuery> for Window {
     fn try_from(query: WindowQuery) -> Result<Self, Error> {
         let mut problems = Problems::new();
         let limit = number(&mut problems, "limit", query.limit, DEFAULT_LIMIT, 1..=MAX_LIMIT);
-        // Databases count in signed numbers; half of the range is still more than anyone has.
-        let most = i32::MAX.unsigned_abs();
-        let offset = number(&mut problems, "offset", query.offset, 0, 0..=most);
+        let offset = number(&mut problems, "offset", query.offset, 0, 0..=MAX_OFFSET);
         problems.into_result()?;
         Ok(Self { limit, offset })
     }

@@ -46,7 +46,7 @@ proptest! {
         author in proptest::option::of("\\PC{0,12}"),
         favorited in proptest::option::of("\\PC{0,12}"),
         limit in 1..=MAX_LIMIT,
-        offset in 0..=i32::MAX.unsigned_abs(),
+        offset in 0..=MAX_OFFSET,
     ) {
         let list = ListArticles { tag, author, favorited, limit, offset };
         prop_assert_eq!(ListArticles::try_from(ListQuery::from(&list)).unwrap(), list);

@@ -98,6 +98,8 @@ impl Program {
             ("--lab", vec!["--production", "--lab", "x.json"], vec![]),
             ("--lab", vec![], vec![("LAB_FILE", "/does/not/exist")]),
             ("--log", vec!["--log", "x=y=z"], vec![]),
+            ("--cors-origin", vec!["--cors-origin", "example.com"], vec![]),
+            ("--cors-origin", vec![], vec![("CORS_ORIGINS", "http://a.example,*")]),
         ];
         for (setting, args, mut env) in cases {
             env.extend([("LISTEN", "127.0.0.1:0"), ("DATA_DIR", data)]);

@@ -10,7 +10,9 @@ use conduit::{Error, Outcome, Token};
 use contract::dataset::PASSWORD;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, InTrouble, JSON, ask, dataset, get, is, post, send};
+use crate::support::{
+    Answer, InTrouble, JSON, ask, ask_at, dataset, get, is, post, router, send, signed_in,
+};
 
 #[tokio::test]
 async fn an_account_is_created_and_bio_and_image_are_null() {
@@ -46,6 +48,47 @@ async fn handlers_without_a_body_ignore_one() {
         let answer = ask(Method::GET, "/tags", &[JSON], body).await;
         assert_eq!(answer.status, StatusCode::OK, "{body:?}");
     }
+}
+
+/// What looks dangerous is none of the API's business: it hands texts on, letter by letter, and whoever
+/// puts them into a page has to escape them.
+#[tokio::test]
+async fn any_text_that_is_text_comes_back_as_it_was_sent() {
+    let router = router();
+    let token = signed_in(&router, 1).await;
+    let headers = [JSON, ("authorization", token.as_str())];
+    for text in [
+        "<script>alert(1)</script>",
+        "\u{202e}مرحبا بالعالم",
+        "🦄 👩‍👩‍👧 e\u{301}",
+        "'; drop table article; --",
+        "{{ 7 * 7 }} ${x} %s %00 \\u0000",
+        "\u{feff}\u{200b}x\u{fffd}",
+    ] {
+        let article = json!({"title": text, "description": text, "body": text, "tagList": [text]});
+        let body = json!({"article": article}).to_string();
+        let answer = ask_at(&router, Method::POST, "/articles", &headers, body).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{text:?}: {}", answer.text);
+        let slug = answer.json()["article"]["slug"].as_str().unwrap().to_owned();
+        let path = conduit::wire::path::of(conduit::wire::path::ARTICLE, &slug);
+        let there = ask_at(&router, Method::GET, &path, &[], "").await.json()["article"].take();
+        for field in ["title", "description", "body"] {
+            assert_eq!(there[field], text, "{field}");
+        }
+        assert_eq!(there["tagList"], json!([text]));
+    }
+}
+
+/// Of a field that nobody knows, and of the order of those that are known, nothing depends.
+#[tokio::test]
+async fn unknown_fields_are_ignored() {
+    let email = dataset().user(3).email;
+    let body = format!(
+        "{{\"x\": [1], \"user\": {{\"password\": {}, \"admin\": true, \"email\": {}}}}}",
+        json!(PASSWORD),
+        json!(email)
+    );
+    assert_eq!(post("/users/login", body).await.status, StatusCode::OK);
 }
 
 #[tokio::test]

@@ -4,5 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has to stop")]
 
 mod answers;
+mod cors;
+mod openapi;
 mod refusals;
 mod support;

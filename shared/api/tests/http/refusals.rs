@@ -68,6 +68,21 @@ async fn a_token_that_is_none_of_ours_is_invalid() {
     }
 }
 
+/// Browsers send cookies by themselves, whichever site asks them to; a token only goes into a header
+/// by the hand of a page that knows it. So the API must not take the pages' cookie for a token.
+#[tokio::test]
+async fn cookies_are_nobodys_proof_of_identity() {
+    let router = router();
+    let token = signed_in(&router, 1).await;
+    let token = token.strip_prefix("Token ").unwrap();
+    for cookie in [format!("conduit_session={token}"), "a=b; c".into(), "\u{fc}=;;".into()] {
+        let answer = ask_at(&router, GET, "/user", &[("cookie", &cookie)], "").await;
+        assert_eq!(answer.problem(), is(401, "token", "is missing"), "{cookie}");
+        let answer = ask_at(&router, GET, "/tags", &[("cookie", &cookie)], "").await;
+        assert_eq!(answer.status, StatusCode::OK, "{cookie}");
+    }
+}
+
 #[tokio::test]
 async fn a_bad_token_is_refused_where_a_good_one_would_make_a_difference() {
     let bad = [("authorization", "Token nonsense")];
