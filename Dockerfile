@@ -5,6 +5,14 @@
 # No stage downloads anything but crates, so a stage can be rebuilt years later and without a network
 # as far as the layers below it are cached.
 
+# The manifests of the whole workspace and nothing else, whichever crates there are. The stage runs
+# again at every change of a file, but what it leaves only differs when a manifest does.
+FROM debian:bookworm-slim AS manifests
+WORKDIR /src
+COPY . .
+RUN mkdir /manifests \
+ && find . \( -name Cargo.toml -o -name Cargo.lock \) -exec cp --parents {} /manifests/ \;
+
 FROM rust:1-slim-bookworm AS build
 WORKDIR /src
 ENV CARGO_TARGET_DIR=/target
@@ -12,19 +20,8 @@ ENV PACKAGES="--package monolith --package split-frontend --package split-backen
 
 # First the dependencies: the manifests, with an empty program and library for each crate's code.
 # Docker repeats this only when one of these files changes, so a change of the code costs the
-# compilation of our own crates alone. A crate that is missing here stops the build, and is named.
-COPY Cargo.toml Cargo.lock ./
-COPY monolith/Cargo.toml monolith/
-COPY split-frontend/Cargo.toml split-frontend/
-COPY split-backend/Cargo.toml split-backend/
-COPY shared/conduit/Cargo.toml shared/conduit/
-COPY shared/in-process/Cargo.toml shared/in-process/
-COPY shared/remote/Cargo.toml shared/remote/
-COPY shared/api/Cargo.toml shared/api/
-COPY shared/pages/Cargo.toml shared/pages/
-COPY shared/boot/Cargo.toml shared/boot/
-COPY shared/contract/Cargo.toml shared/contract/
-COPY benches/Cargo.toml benches/
+# compilation of our own crates alone.
+COPY --from=manifests /manifests ./
 RUN for manifest in */Cargo.toml shared/*/Cargo.toml; do \
         src="${manifest%/Cargo.toml}/src" && mkdir "$src" \
         && echo 'fn main() {}' > "$src/main.rs" && echo > "$src/lib.rs" || exit 1; \

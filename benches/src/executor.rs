@@ -43,8 +43,8 @@ pub struct Executor<'a> {
     pub visitors: &'a Visitors,
     /// What the pilot found.
     pub found: &'a Found,
-    /// The database's processes, where there are any.
-    pub database: Option<Watched>,
+    /// What works beside the servers, as far as it can be seen: the database.
+    pub beside: Vec<Watched>,
     /// Which restart this is.
     pub restart: u32,
     /// The running arms, all frozen.
@@ -113,7 +113,7 @@ impl Executor<'_> {
         let Block::Capacity { comparison, page, arms, steps, seconds, slo_ms, seed } = block else {
             return Ok(());
         };
-        let one_core = 1e3 / looked_at(&self.found.pilot.cpu_ms, *page)?;
+        let one_core = looked_at(&self.found.one_core, *page)?;
         let mut searches: Vec<Search> =
             arms.iter().map(|arm| Search::new(*arm, one_core)).collect();
         for step in 0..*steps {
@@ -148,7 +148,7 @@ impl Executor<'_> {
 
         let mut watched = system.watched();
         let me = Watched { name: GENERATOR.to_owned(), pid: getpid(), scope: Scope::Process };
-        watched.extend(self.database.iter().cloned().chain([me]));
+        watched.extend(self.beside.iter().cloned().chain([me]));
 
         system.resume()?;
         self.generator.warm(target.clone(), WARM_UP).await?;

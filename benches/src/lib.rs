@@ -6,12 +6,14 @@
 //! 2. The instrument carries it out, [`run`] at the top, and leaves a [`record`].
 //! 3. [`judge`] and [`report`] read the record. They can do so again at any time, without any load.
 //!
-//! The instrument, from the outside in: [`servers`] builds the programs, [`databases`] gives every
-//! arm its copy of the data, [`fleet`] starts, freezes and stops the processes, [`parity`] proves
+//! The instrument, from the outside in: [`testbed`] is where the arms run; either [`servers`] builds the
+//! programs and [`databases`] gives every arm its copy of the data, or there is a [`composition`]
+//! that runs already; [`fleet`] starts, freezes and stops the servers, [`parity`] proves
 //! that the arms are the same app, [`pilot`] sets the rates, [`executor`] goes through the plan
 //! with [`load`] and [`probe`], [`guardian`] sees to it that nothing is left behind.
 
 pub mod affinity;
+pub mod composition;
 pub mod databases;
 pub mod doctor;
 pub mod executor;
@@ -37,6 +39,7 @@ pub mod stats;
 pub mod store;
 #[cfg(test)]
 mod synthetic;
+pub mod testbed;
 pub mod up;
 pub mod visitors;
 pub mod words;

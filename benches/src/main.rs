@@ -6,6 +6,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use anyhow::bail;
 use clap::{Args, Parser, Subcommand};
 use contract::dataset::{Dataset, Size};
 use in_process::DatabaseArgs;
@@ -17,7 +18,9 @@ use lab::{
     run::{self, Order},
     seed,
     site::DATASET_SEED,
-    store, up,
+    store,
+    testbed::Place,
+    up,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -76,9 +79,14 @@ struct RunArgs {
     /// How much to measure.
     #[arg(long, default_value = "quick")]
     preset: Preset,
-    /// `sqlite`, `postgres` (a private server), or the URL of a PostgreSQL server.
-    #[arg(long, value_name = "DB", default_value = "sqlite")]
-    db: Engine,
+    /// `sqlite` (unless another is named), `postgres` (a private server), or the URL of a PostgreSQL
+    /// server.
+    #[arg(long, value_name = "DB")]
+    db: Option<Engine>,
+    /// Measure the composition that runs (`docker compose up`), instead of processes of the lab's
+    /// own. Its servers are restarted meanwhile; its data stay.
+    #[arg(long)]
+    compose: bool,
     /// Repeat a run: the same visitors at the same times in the same order.
     #[arg(long)]
     seed: Option<u64>,
@@ -174,9 +182,14 @@ async fn run_all(args: RunArgs) -> anyhow::Result<()> {
     let experiments: anyhow::Result<Vec<_>> =
         args.ids.iter().map(|id| experiment::find(id)).collect();
     let seed = args.seed.unwrap_or_else(seed_from_clock);
+    let place = match (args.compose, args.db) {
+        (false, engine) => Place::Processes(engine.unwrap_or(Engine::Sqlite)),
+        (true, None) => Place::Composition,
+        (true, Some(_)) => bail!("--compose: a composition has its own database; leave out --db"),
+    };
     for experiment in experiments? {
-        let engine = args.db.clone();
-        let order = Order { experiment, preset: args.preset, engine, seed };
+        let place = place.clone();
+        let order = Order { experiment, preset: args.preset, place, seed };
         let (folder, run) = run::run(&order).await?;
         let html = report::write(&folder, &run)?;
         print!("{}", report::terminal(&run)?);
@@ -194,7 +207,7 @@ fn seed_from_clock() -> u64 {
 async fn fill(args: SeedArgs) -> anyhow::Result<()> {
     let SeedArgs { database, articles, users, seed, if_empty } = args;
     if users == 0 && articles > 0 {
-        anyhow::bail!("--users: articles need at least one account to write them");
+        bail!("--users: articles need at least one account to write them");
     }
     let size = Size { articles, users, ..Size::default() };
     seed::fill(&database, &Dataset::new(size, seed), if_empty).await

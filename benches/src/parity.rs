@@ -36,12 +36,30 @@ const ENOUGH: usize = 5;
 /// it stops.
 const SETTLING: Duration = Duration::from_millis(500);
 
-/// Sends the whole corpus to both.
+/// How much is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// The whole corpus, on data that are there for nothing else: much of it writes.
+    Everything,
+    /// The requests that only read, on data that somebody wants to keep.
+    Reading,
+}
+
+/// Sends the corpus to both.
 ///
 /// # Errors
 /// When they differ: what was asked, and where the answers part, a few of them.
-pub async fn gate(monolith: &System, split: &System, dataset: &Dataset) -> anyhow::Result<Parity> {
-    let requests = parity::corpus(dataset);
+pub async fn gate(
+    monolith: &System,
+    split: &System,
+    dataset: &Dataset,
+    extent: Extent,
+) -> anyhow::Result<Parity> {
+    let mut requests = parity::corpus(dataset);
+    if extent == Extent::Reading {
+        // Others may change something: that is what "safe" means in HTTP (RFC 9110, 9.2.1).
+        requests.retain(|request| request.method.is_safe());
+    }
     let one = Architecture::one_process(monolith)?;
     let two = Architecture::two_processes(split)?;
     let one = Visitors::sign_in(one, dataset, &requests).await.context("monolith")?;

@@ -1,12 +1,13 @@
 //! A short look before measuring: what does a page cost here? From that follow the rates, so that
 //! a run loads a slow machine as much as a fast one. Nothing of it enters an estimate.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use nix::unistd::getpid;
 
 use crate::{
+    affinity,
     databases::POSTGRES,
     executor::GENERATOR,
     fleet::System,
@@ -41,6 +42,8 @@ pub struct Found {
     pub pilot: Pilot,
     /// Page → steady rate, arrivals per second, the same for every arm.
     pub rates: BTreeMap<Page, f64>,
+    /// Page → how many a second one core's worth of monolith makes.
+    pub one_core: BTreeMap<Page, f64>,
     /// What should be known about runs on this database.
     pub remark: Option<String>,
 }
@@ -69,8 +72,8 @@ pub struct Look<'a> {
     pub generator: &'a Generator,
     /// What is asked for.
     pub visitors: &'a Visitors,
-    /// The database's processes, where they are the lab's own.
-    pub database: Option<Watched>,
+    /// What works beside the servers, as far as it can be seen.
+    pub beside: Vec<Watched>,
     /// Length of the second look at each page.
     pub seconds: f64,
     /// Seed of arrivals.
@@ -82,14 +85,24 @@ impl Look<'_> {
     pub async fn at(&self, monolith: &System) -> anyhow::Result<Found> {
         let me = Watched { name: GENERATOR.to_owned(), pid: getpid(), scope: Scope::Process };
         let mut watched = monolith.watched();
-        watched.extend(self.database.iter().cloned().chain([me]));
+        watched.extend(self.beside.iter().cloned().chain([me]));
 
-        let (mut cpu_ms, mut rates) = (BTreeMap::new(), BTreeMap::new());
+        let seen = !monolith.watched().is_empty();
+        let mut pilot = Pilot { cpu_ms: BTreeMap::new(), planted_ms: 0.0 };
+        let (mut rates, mut one_core) = (BTreeMap::new(), BTreeMap::new());
         let mut remark = None;
         for page in [Page::Home, Page::Article] {
-            let cost = self.page(self.visitors.to(page, monolith.front), &watched).await?;
-            cpu_ms.insert(page, cost.servers);
+            let target = self.visitors.to(page, monolith.front);
+            let cost = if seen {
+                self.page(target, &watched).await?
+            } else {
+                self.unseen(target, &watched).await?
+            };
             rates.insert(page, cost.steady_rate());
+            one_core.insert(page, 1e3 / cost.servers);
+            if seen {
+                pilot.cpu_ms.insert(page, cost.servers);
+            }
             if cost.database > cost.servers {
                 remark = Some(format!(
                     "a page costs PostgreSQL more CPU ({:.2} ms) than the monolith ({:.2} ms), and \
@@ -99,9 +112,21 @@ impl Look<'_> {
                 ));
             }
         }
-        let home = cpu_ms.get(&Page::Home).context("no home page was looked at")?;
-        let planted_ms = PLANTED * home;
-        Ok(Found { pilot: Pilot { cpu_ms, planted_ms }, rates, remark })
+        if let Some(home) = pilot.cpu_ms.get(&Page::Home) {
+            pilot.planted_ms = PLANTED * home;
+        }
+        Ok(Found { pilot, rates, one_core, remark })
+    }
+
+    /// A bound on what a page costs where the servers' CPU can't be read: as if all cores had worked
+    /// for nothing but it. It sets rates that are rather too low than too high.
+    async fn unseen(&self, target: Target, watched: &[Watched]) -> anyhow::Result<Cost> {
+        self.generator.warm(target.clone(), ROUGH).await?;
+        let start = Instant::now();
+        let beside = cost(watched, self.generator.warm(target, ROUGH)).await?;
+        let cores = affinity::cores()?.len() as f64;
+        let all = start.elapsed().as_secs_f64() * 1e3 * cores / ROUGH as f64;
+        Ok(Cost { servers: all, ..beside })
     }
 
     async fn page(&self, target: Target, watched: &[Watched]) -> anyhow::Result<Cost> {

@@ -12,6 +12,31 @@ pub struct Plan {
     pub restarts: Vec<Restart>,
 }
 
+impl Plan {
+    /// All arms that some restart needs, each once.
+    pub fn arms(&self) -> Vec<Arm> {
+        let mut arms: Vec<Arm> = self.restarts.iter().flat_map(|r| r.arms.clone()).collect();
+        arms.sort_unstable();
+        arms.dedup();
+        arms
+    }
+
+    /// What is left of the plan where only some arms can be had: the blocks that need no other.
+    pub fn with_arms(mut self, arms: &[Arm]) -> Self {
+        let can_be_had = |arm: &Arm| arms.contains(arm);
+        for restart in &mut self.restarts {
+            restart.arms.retain(can_be_had);
+            restart.blocks.retain(|block| match block {
+                Block::Steady { order: needed, .. } | Block::Capacity { arms: needed, .. } => {
+                    needed.iter().all(can_be_had)
+                }
+            });
+        }
+        self.restarts.retain(|restart| !restart.blocks.is_empty());
+        self
+    }
+}
+
 /// Everything that is measured on one set of freshly started servers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Restart {

@@ -37,6 +37,9 @@ pub struct Run {
     pub layout: Layout,
     /// `sqlite` or `postgres`; never the address, which may hold a password.
     pub database: String,
+    /// The containers, where a running composition was measured and not processes of the lab's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub composition: Option<Composition>,
     /// How many rows of what the servers served.
     pub dataset: BTreeMap<String, u64>,
     /// Proof, taken before measuring, that the arms are the same app.
@@ -75,6 +78,34 @@ pub struct Build {
     pub rustc: String,
     /// Server → size of its binary in bytes.
     pub binary_bytes: BTreeMap<String, u64>,
+}
+
+/// A composition that was measured as it ran.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Composition {
+    /// Version of the Docker engine.
+    pub engine: String,
+    /// The servers' containers and the database's.
+    pub containers: Vec<Container>,
+}
+
+/// One container: what runs in it, and what it may use.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Container {
+    /// Its service in the compose file.
+    pub service: String,
+    /// The image's name.
+    pub image: String,
+    /// The image's id, which stands for its content.
+    pub image_id: String,
+    /// The image's size, bytes.
+    pub image_bytes: u64,
+    /// Limit of its CPU time, in cores; absent where there is none, as below.
+    pub cpus: Option<f64>,
+    /// The cores that it may run on, as Docker writes them.
+    pub cores: Option<String>,
+    /// Limit of its memory, MiB.
+    pub memory_mib: Option<u64>,
 }
 
 /// How the cores were shared out.

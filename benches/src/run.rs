@@ -1,13 +1,11 @@
-//! One run from beginning to end: site, parity, pilot, plan, record.
+//! One run from beginning to end: testbed, parity, pilot, plan, record.
 
-use std::{fs, path::PathBuf, time::Instant};
+use std::{path::PathBuf, time::Instant};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use chrono::Utc;
 
 use crate::{
-    affinity,
-    databases::{Databases, Engine},
     executor::{self, Executor},
     experiment::{Experiment, Preset},
     fleet::System,
@@ -16,9 +14,9 @@ use crate::{
     pilot::{Found, Look},
     plan::Plan,
     progress::{self, ms},
-    record::{Arm, Parity, Pilot, Run, SCHEMA, Slice, Start},
-    site::Site,
+    record::{Arm, Parity, Run, SCHEMA, Slice, Start},
     store::{self, Folder},
+    testbed::{Place, Testbed},
     visitors::Visitors,
 };
 
@@ -29,8 +27,8 @@ pub struct Order {
     pub experiment: Experiment,
     /// How much is measured.
     pub preset: Preset,
-    /// On which database.
-    pub engine: Engine,
+    /// On what.
+    pub place: Place,
     /// Seed of everything that is left to chance.
     pub seed: u64,
 }
@@ -38,14 +36,22 @@ pub struct Order {
 impl Order {
     /// The command that repeats the run.
     fn command(&self) -> String {
-        let Self { experiment, preset, engine, seed } = self;
-        let (id, db) = (experiment.card.id, engine.flag());
-        format!("cargo lab run {id} --preset {preset} --db {db} --seed {seed}")
+        let Self { experiment, preset, place, seed } = self;
+        let (id, place) = (experiment.card.id, place.flag());
+        format!("cargo lab run {id} --preset {preset} {place} --seed {seed}")
     }
 
     /// How long the pilot looks at each page, seconds.
     fn pilot_seconds(&self) -> f64 {
         if self.preset == Preset::Smoke { 0.3 } else { 1.0 }
+    }
+
+    /// What of the experiment can be measured on this testbed.
+    fn plan(&self, testbed: &Testbed) -> anyhow::Result<Plan> {
+        let plan = (self.experiment.plan)(self.preset, self.seed).with_arms(testbed.arms());
+        let id = self.experiment.card.id;
+        ensure!(!plan.restarts.is_empty(), "{id} needs servers that can't be had here");
+        Ok(plan)
     }
 }
 
@@ -57,23 +63,27 @@ impl Order {
 pub async fn run(order: &Order) -> anyhow::Result<(PathBuf, Run)> {
     let started = Utc::now();
     let machine = machine::machine()?;
-    let mut site = Site::build(&order.engine, affinity::layout(&affinity::cores()?)).await?;
-    let plan = (order.experiment.plan)(order.preset, order.seed);
+    let mut testbed = Testbed::prepare(&order.place).await?;
+    let plan = order.plan(&testbed)?;
     let mut measuring = Measuring {
         generator: Generator::start()?,
-        visitors: Visitors::of(&site.dataset)?,
+        visitors: Visitors::of(testbed.dataset())?,
         folder: Folder::create(&store::root()?, started, order.seed)?,
         slices: Vec::new(),
         starts: Vec::new(),
     };
     let clock = Instant::now();
-    let (parity, found) = measuring.before(&mut site, order).await?;
-    plant(&mut site, &found.pilot)?;
-    measuring.restarts(&mut site, &plan, &found).await?;
+    let (parity, mut found) = measuring.before(&mut testbed, order).await?;
+    let arms = plan.arms();
+    if !arms.contains(&Arm::Planted) {
+        found.pilot.planted_ms = 0.0;
+    }
+    testbed.equip(&arms, &found.pilot).await?;
+    measuring.restarts(&testbed, &plan, &found).await?;
     let seconds = clock.elapsed().as_secs_f64();
 
-    let mut layout = site.rig.layout.clone();
-    layout.fallbacks.extend(unwatched(order, &site).into_iter().chain(found.remark));
+    let mut layout = testbed.layout()?;
+    layout.fallbacks.extend(found.remark);
     let run = Run {
         schema: SCHEMA,
         id: measuring.folder.id.clone(),
@@ -84,10 +94,11 @@ pub async fn run(order: &Order) -> anyhow::Result<(PathBuf, Run)> {
         preset: order.preset.to_string(),
         seed: order.seed,
         machine,
-        build: machine::build(&site.rig.binaries)?,
+        build: testbed.build()?,
         layout,
-        database: order.engine.kind().to_owned(),
-        dataset: site.rows(),
+        database: testbed.database().to_owned(),
+        composition: testbed.composition().await?,
+        dataset: testbed.rows(),
         parity,
         pilot: found.pilot,
         slices: measuring.slices,
@@ -95,25 +106,6 @@ pub async fn run(order: &Order) -> anyhow::Result<(PathBuf, Run)> {
     };
     measuring.folder.finish(&run)?;
     Ok((measuring.folder.path.clone(), run))
-}
-
-/// What can't be measured on a database that the lab did not start.
-fn unwatched(order: &Order, site: &Site) -> Option<String> {
-    let unwatched = order.engine != Engine::Sqlite && site.seeded.watched().is_none();
-    unwatched.then(|| {
-        "PostgreSQL is not the lab's own: its CPU is not measured, it has whatever cores it has, \
-         and it counts as foreign where it runs on this machine"
-            .to_owned()
-    })
-}
-
-/// Writes down what the planted arm has to burn.
-fn plant(site: &mut Site, pilot: &Pilot) -> anyhow::Result<()> {
-    let file = site.dir.join("planted.json");
-    let text = serde_json::json!({ "spin_us_per_request": pilot.planted_ms * 1e3 });
-    fs::write(&file, text.to_string())?;
-    site.rig.planted = Some(file);
-    Ok(())
 }
 
 /// What is needed, and what comes together, while measuring.
@@ -126,22 +118,24 @@ struct Measuring {
 }
 
 impl Measuring {
-    /// Parity gate and pilot, on servers and copies of the data of their own: the gate registers
-    /// accounts, which must not be in the data that is measured on.
-    async fn before(&mut self, site: &mut Site, order: &Order) -> anyhow::Result<(Parity, Found)> {
-        const ARMS: [Arm; 2] = [Arm::Monolith, Arm::Split];
-        let databases = site.seeded.copies("gate", &ARMS, &mut site.guardian).await?;
-        let mut fleet = site.rig.start(&databases, &ARMS, "gate").await?;
+    /// Parity gate and pilot, on servers of their own where that is possible.
+    async fn before(
+        &mut self,
+        testbed: &mut Testbed,
+        order: &Order,
+    ) -> anyhow::Result<(Parity, Found)> {
+        let mut fleet = testbed.gate().await?;
         let (monolith, split) = (fleet.system(Arm::Monolith)?, fleet.system(Arm::Split)?);
         let gate = async {
             progress::say("Comparing", "both architectures, request by request");
-            let parity = parity::gate(&monolith, &split, &site.dataset).await?;
+            let (dataset, extent) = (testbed.dataset(), testbed.extent());
+            let parity = parity::gate(&monolith, &split, dataset, extent).await?;
             progress::say("Piloting", "what a page costs here");
             split.park()?;
             let look = Look {
                 generator: &self.generator,
                 visitors: &self.visitors,
-                database: site.seeded.watched(),
+                beside: testbed.beside(),
                 seconds: order.pilot_seconds(),
                 seed: order.seed,
             };
@@ -155,36 +149,29 @@ impl Measuring {
         Ok((parity, found))
     }
 
-    /// All restarts of the plan, each on fresh processes. The copies of the data stay: pages only
-    /// read.
+    /// All restarts of the plan, each on freshly started servers.
     async fn restarts(
         &mut self,
-        site: &mut Site,
+        testbed: &Testbed,
         plan: &Plan,
         found: &Found,
     ) -> anyhow::Result<()> {
-        let mut arms: Vec<Arm> = plan.restarts.iter().flat_map(|r| r.arms.clone()).collect();
-        arms.sort_unstable();
-        arms.dedup();
-        let databases = site.seeded.copies("arm", &arms, &mut site.guardian).await?;
         let bar = progress::bar("Measuring", ms(executor::duration(plan)));
-        let measured = self.each_restart(site, plan, found, &databases, &bar).await;
+        let measured = self.each_restart(testbed, plan, found, &bar).await;
         bar.finish_and_clear();
         measured
     }
 
     async fn each_restart(
         &mut self,
-        site: &Site,
+        testbed: &Testbed,
         plan: &Plan,
         found: &Found,
-        databases: &Databases,
         bar: &indicatif::ProgressBar,
     ) -> anyhow::Result<()> {
         let all = plan.restarts.len();
         for (number, restart) in (0_u32..).zip(&plan.restarts) {
-            let name = format!("restart-{number}");
-            let mut fleet = site.rig.start(databases, &restart.arms, &name).await?;
+            let mut fleet = testbed.start(&restart.arms, &format!("restart-{number}")).await?;
             self.starts.extend(fleet.starts(number));
             let systems: anyhow::Result<Vec<_>> =
                 restart.arms.iter().map(|arm| fleet.system(*arm)).collect();
@@ -194,7 +181,7 @@ impl Measuring {
                 generator: &self.generator,
                 visitors: &self.visitors,
                 found,
-                database: site.seeded.watched(),
+                beside: testbed.beside(),
                 restart: number,
                 systems,
                 bar,

@@ -1,7 +1,7 @@
 //! Everything that has to stand before a server can be started: programs, data, and the guardian
 //! who clears it all away.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{fs, path::PathBuf};
 
 use contract::dataset::{Dataset, Size};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -66,23 +66,10 @@ impl Site {
         let rig = Rig { binaries, layout, mark, token_secret, planted: None, logs };
         Ok(Self { rig, seeded, dataset, dir, guardian })
     }
-
-    /// How many rows of what there are, and the seed they were made from.
-    pub fn rows(&self) -> BTreeMap<String, u64> {
-        let Size { users, articles, tags, .. } = self.dataset.size();
-        let rows = [
-            ("users", users),
-            ("articles", articles),
-            ("tags", tags),
-            ("rows in all", self.dataset.rows()),
-            ("seed", self.dataset.seed()),
-        ];
-        rows.map(|(name, number)| (name.to_owned(), number)).into()
-    }
 }
 
 /// Open load may need a connection for every visitor of several seconds. Servers inherit the limit.
-fn raise_file_limit() -> anyhow::Result<()> {
+pub fn raise_file_limit() -> anyhow::Result<()> {
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
     Ok(setrlimit(Resource::RLIMIT_NOFILE, most, most)?)
 }

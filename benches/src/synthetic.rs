@@ -236,6 +236,7 @@ impl Truth {
                 fallbacks: vec!["No hardware counters: CPU time is from /proc.".into()],
             },
             database: if self.postgres { "postgres" } else { "sqlite" }.into(),
+            composition: None,
             dataset: [("users", 100), ("articles", 1_000), ("tags", 50), ("comments", 2_000)]
                 .into_iter()
                 .map(|(table, rows)| (table.into(), rows))

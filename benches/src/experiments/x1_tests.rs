@@ -113,3 +113,15 @@ fn arrivals_are_shared_within_a_block_and_differ_between_blocks() {
     let different: BTreeSet<_> = seeds.iter().collect();
     assert_eq!(different.len(), seeds.len());
 }
+
+#[test]
+fn where_only_two_arms_can_be_had_the_question_itself_is_left() {
+    let whole = plan(Preset::Standard, 1);
+    let part = whole.clone().with_arms(&[Arm::Monolith, Arm::Split]);
+    assert_eq!(part.arms(), [Arm::Monolith, Arm::Split]);
+    assert_eq!(part.restarts.len(), whole.restarts.len());
+    let of =
+        |plan: &Plan| steady(plan).into_iter().filter(|((c, ..), _)| *c == Comparison::Boundary);
+    assert!(of(&part).eq(of(&whole)) && steady(&part).len() == of(&part).count());
+    assert!(whole.with_arms(&[Arm::Twin]).restarts.is_empty());
+}

@@ -1,21 +1,23 @@
-//! The systems under test of one restart: every arm's servers, started in order and on the servers'
-//! core, of which at most one arm runs at a time while measuring.
+//! The systems under test of one restart. Mostly these are processes: every arm's servers, started in
+//! order and on the servers' core, of which at most one arm runs at a time while measuring. They may
+//! also be containers, which [`crate::composition`] finds.
 
 mod server;
 
 use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::Context;
-use conduit::wire::{API, path::TAGS};
 use futures_util::future::{join_all, select_all};
 use nix::{
     sys::signal::{Signal, killpg},
     unistd::Pid,
 };
 
+pub(crate) use self::server::answered;
 pub use self::server::{Launch, Server};
 use crate::{
     affinity,
+    composition::Container,
     databases::{Database, Databases},
     probe::{Scope, Watched},
     record::{Arm, Layout, Start},
@@ -42,10 +44,19 @@ pub struct Rig {
     pub logs: PathBuf,
 }
 
-/// Running servers.
+/// Running servers, backends before the frontends that ask them.
 #[derive(Debug, Default)]
 pub struct Fleet {
-    servers: Vec<Server>,
+    members: Vec<Member>,
+}
+
+/// A running server, whoever started it.
+#[derive(Debug)]
+pub enum Member {
+    /// The lab, as a process.
+    Process(Box<Server>),
+    /// Docker, in a container.
+    Container(Container),
 }
 
 /// One arm's running servers, as seen by whoever measures them.
@@ -64,10 +75,21 @@ pub struct System {
 pub struct Process {
     /// Its role.
     pub role: &'static str,
-    /// Its number, and that of its process group.
-    pub pid: Pid,
     /// Where it listens.
     pub address: SocketAddr,
+    /// What the lab can do with it.
+    pub access: Access,
+}
+
+/// What the lab can do with a process under test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Freeze it with its process group, which has the same number, and read what it uses.
+    Control(Pid),
+    /// Read what it uses.
+    Observe(Pid),
+    /// Nothing: it can't be seen from here.
+    None,
 }
 
 impl Rig {
@@ -87,21 +109,21 @@ impl Rig {
             match arm {
                 Arm::Monolith | Arm::Twin => {
                     let launch = self.with_database(databases.of(*arm)?, *arm, MONOLITH, name)?;
-                    fleet.servers.push(self.start_server(launch).await?);
+                    fleet.members.push(self.start_server(launch).await?);
                 }
                 Arm::Planted => {
                     let mut launch =
                         self.with_database(databases.of(*arm)?, *arm, MONOLITH, name)?;
                     let file = self.planted.as_ref().context("nothing was planted yet")?;
                     launch.args.extend(["--lab".to_owned(), file.display().to_string()]);
-                    fleet.servers.push(self.start_server(launch).await?);
+                    fleet.members.push(self.start_server(launch).await?);
                 }
                 Arm::Split => {
                     let backend = self.with_database(databases.of(*arm)?, *arm, BACKEND, name)?;
                     let backend = self.start_server(backend).await?;
-                    let frontend = self.frontend(backend.address, name);
-                    fleet.servers.push(backend);
-                    fleet.servers.push(self.start_server(frontend?).await?);
+                    let frontend = self.frontend(backend.process().address, name);
+                    fleet.members.push(backend);
+                    fleet.members.push(self.start_server(frontend?).await?);
                 }
             }
         }
@@ -144,20 +166,20 @@ impl Rig {
             arm,
             args: Vec::new(),
             env: vec![(*mark, run.clone())],
-            first_path: if role == BACKEND { format!("{API}{TAGS}") } else { "/".to_owned() },
             log: self.logs.join(format!("{name}-{}-{role}.log", arm.name())),
         })
     }
 
-    async fn start_server(&self, launch: Launch<'_>) -> anyhow::Result<Server> {
+    async fn start_server(&self, launch: Launch<'_>) -> anyhow::Result<Member> {
         let Layout { server_cores, load_cores, .. } = &self.layout;
-        affinity::elsewhere(server_cores, load_cores, || launch.spawn())??.answer().await
+        let started = affinity::elsewhere(server_cores, load_cores, || launch.spawn())??;
+        Ok(Member::Process(Box::new(started.answer().await?)))
     }
 }
 
 impl System {
-    /// Freezes it: it keeps its state and gets no CPU. Frontend first, so that it asks nobody who
-    /// can't answer.
+    /// Freezes it, if it is the lab's own: it keeps its state and gets no CPU. Frontend first, so
+    /// that it asks nobody who can't answer.
     pub fn park(&self) -> anyhow::Result<()> {
         self.processes.iter().rev().try_for_each(|process| process.signal(Signal::SIGSTOP))
     }
@@ -167,14 +189,15 @@ impl System {
         self.processes.iter().try_for_each(|process| process.signal(Signal::SIGCONT))
     }
 
-    /// Its processes, for the probe.
+    /// Its processes, for the probe; none where they can't be seen.
     pub fn watched(&self) -> Vec<Watched> {
-        let watch = |process: &Process| Watched {
-            name: process.role.to_owned(),
-            pid: process.pid,
-            scope: Scope::Process,
+        let watch = |process: &Process| match process.access {
+            Access::Control(pid) | Access::Observe(pid) => {
+                Some(Watched { name: process.role.to_owned(), pid, scope: Scope::Process })
+            }
+            Access::None => None,
         };
-        self.processes.iter().map(watch).collect()
+        self.processes.iter().filter_map(watch).collect()
     }
 
     /// The process of that role.
@@ -186,16 +209,74 @@ impl System {
 
 impl Process {
     fn signal(self, signal: Signal) -> anyhow::Result<()> {
-        killpg(self.pid, signal).with_context(|| format!("cannot send {signal} to {}", self.role))
+        let Access::Control(group) = self.access else { return Ok(()) };
+        killpg(group, signal).with_context(|| format!("cannot send {signal} to {}", self.role))
+    }
+}
+
+impl Member {
+    fn arm(&self) -> Arm {
+        match self {
+            Self::Process(server) => server.arm,
+            Self::Container(container) => container.arm,
+        }
+    }
+
+    fn process(&self) -> Process {
+        match self {
+            Self::Process(server) => Process {
+                role: server.role,
+                address: server.address,
+                access: Access::Control(server.pid),
+            },
+            Self::Container(container) => container.process(),
+        }
+    }
+
+    async fn death(&mut self) -> anyhow::Error {
+        match self {
+            Self::Process(server) => server.death().await,
+            Self::Container(container) => container.death().await,
+        }
+    }
+
+    /// How it came up; of a container the lab can't tell.
+    fn start(&self, restart: u32) -> Option<Start> {
+        let Self::Process(server) = self else { return None };
+        Some(Start {
+            role: server.role.to_owned(),
+            arm: server.arm,
+            restart,
+            ready_ms: server.ready.as_secs_f64() * 1e3,
+            first_ok_ms: server.first_ok.as_secs_f64() * 1e3,
+            resident_mib: server.resident_mib,
+        })
+    }
+
+    /// Stops what the lab started; everything else runs on.
+    async fn stop(self) -> anyhow::Result<()> {
+        match self {
+            Self::Process(server) => server.stop().await,
+            Self::Container(_) => Ok(()),
+        }
     }
 }
 
 impl Fleet {
+    /// Servers that somebody else started, backends before frontends.
+    pub(crate) fn of(members: Vec<Member>) -> Self {
+        Self { members }
+    }
+
+    /// All servers.
+    pub fn processes(&self) -> impl Iterator<Item = Process> + '_ {
+        self.members.iter().map(Member::process)
+    }
+
     /// One arm's servers.
     pub fn system(&self, arm: Arm) -> anyhow::Result<System> {
-        let servers = self.servers.iter().filter(|server| server.arm == arm);
-        let process = |s: &Server| Process { role: s.role, pid: s.pid, address: s.address };
-        let processes: Vec<_> = servers.map(process).collect();
+        let members = self.members.iter().filter(|member| member.arm() == arm);
+        let processes: Vec<_> = members.map(Member::process).collect();
         // The frontend was started last.
         let last = processes.last().with_context(|| format!("{} does not run", arm.name()))?;
         Ok(System { arm, front: last.address, processes })
@@ -209,7 +290,7 @@ impl Fleet {
         &mut self,
         work: impl Future<Output = anyhow::Result<T>>,
     ) -> anyhow::Result<T> {
-        let deaths: Vec<_> = self.servers.iter_mut().map(|s| Box::pin(s.death())).collect();
+        let deaths: Vec<_> = self.members.iter_mut().map(|m| Box::pin(m.death())).collect();
         tokio::select! {
             // A dead server makes requests fail as well; its death is the better explanation.
             biased;
@@ -220,22 +301,14 @@ impl Fleet {
 
     /// How the servers came up.
     pub fn starts(&self, restart: u32) -> Vec<Start> {
-        let start = |server: &Server| Start {
-            role: server.role.to_owned(),
-            arm: server.arm,
-            restart,
-            ready_ms: server.ready.as_secs_f64() * 1e3,
-            first_ok_ms: server.first_ok.as_secs_f64() * 1e3,
-            resident_mib: server.resident_mib,
-        };
-        self.servers.iter().map(start).collect()
+        self.members.iter().filter_map(|member| member.start(restart)).collect()
     }
 
-    /// Stops all servers, all at once.
+    /// Stops all servers that the lab started, all at once.
     ///
     /// # Errors
     /// The first one that did not stop in order; all have ended anyway.
     pub async fn stop(self) -> anyhow::Result<()> {
-        join_all(self.servers.into_iter().map(Server::stop)).await.into_iter().collect()
+        join_all(self.members.into_iter().map(Member::stop)).await.into_iter().collect()
     }
 }

@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow, bail};
+use conduit::wire::{API, path::TAGS};
 use http::{Request, StatusCode};
 use nix::{
     sys::signal::{Signal, killpg},
@@ -25,6 +26,7 @@ use crate::{
     load::{Body, Connections},
     probe,
     record::Arm,
+    servers::BACKEND,
 };
 
 /// How long a server may take to be ready, and then to answer.
@@ -50,8 +52,6 @@ pub struct Launch<'a> {
     /// Its whole environment. Nothing is inherited: a `DATABASE_URL` that happens to be set must
     /// not decide what is measured.
     pub env: Vec<(&'a str, String)>,
-    /// What to ask for to see whether it answers.
-    pub first_path: String,
     /// Where its stderr goes.
     pub log: PathBuf,
 }
@@ -85,14 +85,13 @@ pub struct Starting {
     started: Instant,
     role: &'static str,
     arm: Arm,
-    first_path: String,
     log: PathBuf,
 }
 
 impl Launch<'_> {
     /// Starts the process, on the cores of the thread that calls.
     pub fn spawn(self) -> anyhow::Result<Starting> {
-        let Self { binary, role, arm, args, env, first_path, log } = self;
+        let Self { binary, role, arm, args, env, log } = self;
         let stderr = File::create(&log).with_context(|| log.display().to_string())?;
         let started = Instant::now();
         let mut child = Command::new(binary)
@@ -109,7 +108,7 @@ impl Launch<'_> {
             .spawn()
             .with_context(|| format!("cannot start {}", binary.display()))?;
         let stdout = child.stdout.take().context("a child without the output it was given")?;
-        Ok(Starting { child, stdout, started, role, arm, first_path, log })
+        Ok(Starting { child, stdout, started, role, arm, log })
     }
 }
 
@@ -119,7 +118,7 @@ impl Starting {
     /// # Errors
     /// One line that names the server, when it ends or stays silent before it answers.
     pub async fn answer(self) -> anyhow::Result<Server> {
-        let Self { mut child, stdout, started, role, arm, first_path, log } = self;
+        let Self { mut child, stdout, started, role, arm, log } = self;
         let address = match timeout(START_LIMIT, ready_line(stdout)).await {
             Ok(Ok(Some(line))) => parse_ready(role, &line)?,
             Ok(_) => {
@@ -129,7 +128,7 @@ impl Starting {
             Err(_elapsed) => bail!("{role} was not ready after {START_LIMIT:?}"),
         };
         let ready = started.elapsed();
-        first_answer(role, address, &first_path).await?;
+        answered(role, address).await?;
         let first_ok = started.elapsed();
         let pid = Pid::from_raw(i32::try_from(child.id().context("it was not waited for")?)?);
         let resident_mib = probe::resident_mib(pid)?;
@@ -183,7 +182,12 @@ fn parse_ready(role: &str, line: &str) -> anyhow::Result<SocketAddr> {
     address.with_context(|| format!("{role} printed {line:?} instead of its ready line"))
 }
 
-async fn first_answer(role: &str, address: SocketAddr, path: &str) -> anyhow::Result<()> {
+/// Waits for a server's first right answer, to a question for which it needs all that it depends on.
+///
+/// # Errors
+/// When there is none in time.
+pub(crate) async fn answered(role: &str, address: SocketAddr) -> anyhow::Result<()> {
+    let path = if role == BACKEND { format!("{API}{TAGS}") } else { "/".to_owned() };
     let connections = Connections::new(address);
     let deadline = Instant::now() + START_LIMIT;
     loop {
@@ -233,7 +237,6 @@ mod tests {
             arm: Arm::Monolith,
             args: Vec::new(),
             env: Vec::new(),
-            first_path: "/".to_owned(),
             log: dir.join("log"),
         }
     }

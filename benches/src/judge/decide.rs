@@ -70,6 +70,9 @@ impl Question {
         if preset == Preset::Smoke {
             return verdict(None, "Smoke only shows that everything works.".into());
         }
+        if summary.certificate.uncontrolled() {
+            return verdict(None, "This run has no controls, so nothing certifies it.".into());
+        }
         if !summary.certificate.certified {
             return verdict(None, "The controls did not certify this run's instrument.".into());
         }

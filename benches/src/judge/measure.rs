@@ -68,8 +68,14 @@ fn read(steady: &[&Block], capacity: &[&Block], method: Method) -> Reading {
         let values = restarts.iter().map(|blocks| cpu_of(blocks, counts)).collect();
         metrics.insert(metric, of_values(values, method));
     };
-    cpu(Metric::CpuServers, &|process| !BESIDE.contains(&process));
-    if with_database {
+    // Servers that the lab could not see have no cost: that is unknown, and not nothing.
+    let of_server =
+        |slice: &&Slice| slice.cpu_ms.keys().any(|name| !BESIDE.contains(&name.as_str()));
+    let with_servers = steady.iter().flat_map(|b| b.arms.iter().flatten()).all(of_server);
+    if with_servers {
+        cpu(Metric::CpuServers, &|process| !BESIDE.contains(&process));
+    }
+    if with_servers && with_database {
         cpu(Metric::CpuDatabase, &|process| process == "postgres");
         cpu(Metric::CpuTotal, &|process| process != "generator");
     }

@@ -8,7 +8,7 @@ use super::{explain, terminal};
 use crate::experiment::{self, Preset};
 use crate::judge::summary::{Check, Contrast, Measured, Metric, Outcome, Remark, Summary, Verdict};
 use crate::judge::{FOREIGN_LIMIT, LAG_LIMIT_MS};
-use crate::record::{Arm, Comparison, Run};
+use crate::record::{Arm, Comparison, Container, Run};
 use crate::words;
 
 /// The style sheet, set into the page: it has to work without any network.
@@ -283,11 +283,16 @@ fn facts(run: &Run) -> Vec<(&'static str, String)> {
         ("Load before", format!("{:.2}", machine.load_before)),
         (
             "Layout",
-            format!(
-                "servers on core {}, generator and database on core {}",
-                cores(&run.layout.server_cores),
-                cores(&run.layout.load_cores)
-            ),
+            match &run.composition {
+                Some(_) => {
+                    format!("no core is set apart: all share {}", cores(&run.layout.load_cores))
+                }
+                None => format!(
+                    "servers on core {}, generator and database on core {}",
+                    cores(&run.layout.server_cores),
+                    cores(&run.layout.load_cores)
+                ),
+            },
         ),
         ("Commit", run.build.commit.clone()),
         ("Compiler", run.build.rustc.clone()),
@@ -297,7 +302,28 @@ fn facts(run: &Run) -> Vec<(&'static str, String)> {
         ("Seed", run.seed.to_string()),
         ("Run", run.id.clone()),
     ];
+    if let Some(composition) = &run.composition {
+        facts.push(("Docker engine", composition.engine.clone()));
+        let containers = composition.containers.iter();
+        facts.extend(containers.map(|container| ("Container", contained(container))));
+    }
     let fallbacks = run.layout.fallbacks.iter();
     facts.extend(fallbacks.map(|fallback| ("Fallback", fallback.clone())));
     facts
+}
+
+/// A container in words: what is in it, and what it may use.
+fn contained(container: &Container) -> String {
+    let Container { service, image, image_id, image_bytes, cpus, cores, memory_mib } = container;
+    let limits: Vec<String> = [
+        cpus.map(|cpus| format!("at most {cpus} cores")),
+        cores.as_ref().map(|cores| format!("on core {cores} only")),
+        memory_mib.map(|mib| format!("at most {} MiB", words::count(mib))),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let limits = if limits.is_empty() { "no limit".to_owned() } else { words::list(&limits) };
+    let size = words::count(image_bytes / 1_000_000);
+    format!("{service}: image {image} of {size}\u{a0}MB ({image_id}), {limits}")
 }

@@ -34,7 +34,10 @@ pub fn terminal(run: &Run) -> anyhow::Result<String> {
     parts.push(verdicts.to_string());
     let mut controls = plain();
     // Smoke gives no verdict anyway, and is too short for its controls.
-    if !summary.certificate.certified && run.preset != Preset::Smoke.to_string() {
+    let uncontrolled = summary.certificate.uncontrolled();
+    if uncontrolled && run.composition.is_some() {
+        controls.add_row(["A composition, as it ran: without controls, so without a verdict."]);
+    } else if !summary.certificate.certified && run.preset != Preset::Smoke.to_string() {
         controls
             .add_row(["NOT CERTIFIED: the controls of this run failed, so it gives no verdict."]);
     }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::experiment::Preset;
-use crate::record::Arm;
+use crate::judge::summary::Metric;
+use crate::record::{Arm, Comparison, Composition, Container, Page};
 use crate::store;
 use crate::synthetic::Truth;
 
@@ -106,6 +107,64 @@ fn nothing_void_or_flagged_is_left_out() {
     let html = html(&run);
     assert!(html.contains("the connection broke"));
     assert!(html.contains("others used 30 % of the CPU"));
+}
+
+/// The same figures as if from a composition, which has two arms.
+fn composed(preset: Preset) -> Run {
+    let mut run = Truth { preset, postgres: true, ..Truth::default() }.run();
+    run.slices.retain(|slice| matches!(slice.comparison, Comparison::Boundary));
+    run.starts.clear();
+    let container = |service: &str, cpus, memory_mib| Container {
+        service: service.into(),
+        image: format!("conduit-{service}"),
+        image_id: "sha256:5f0c".into(),
+        image_bytes: 93_400_000,
+        cpus,
+        cores: None,
+        memory_mib,
+    };
+    run.composition = Some(Composition {
+        engine: "28.1".into(),
+        containers: vec![
+            container("monolith", Some(0.5), Some(256)),
+            container("split-backend", None, None),
+        ],
+    });
+    run
+}
+
+#[test]
+fn a_composition_is_named_with_its_images_and_limits_and_gets_no_verdict() {
+    let run = composed(Preset::Quick);
+    let summary = judge::summarise(&run).unwrap();
+    assert!(summary.verdicts.iter().all(|verdict| verdict.outcome.is_none()));
+    assert!(summary.effect(Comparison::Boundary, Page::Home, Metric::CpuServers).is_some());
+    let html = html(&run);
+    assert!(html.contains("A composition, as it ran") && !html.contains("A control failed"));
+    assert!(html.contains(
+        "conduit-monolith of 93\u{a0}MB (sha256:5f0c), at most 0.5 cores and at most 256 MiB"
+    ));
+    assert!(html.contains("conduit-split-backend of 93\u{a0}MB (sha256:5f0c), no limit"));
+    let folder = folder(&run);
+    write(folder.path(), &run).unwrap();
+    verify(folder.path()).unwrap();
+}
+
+#[test]
+fn cpu_that_could_not_be_read_is_not_taken_for_none() {
+    let mut run = composed(Preset::Quick);
+    for slice in &mut run.slices {
+        slice.cpu_ms.retain(|process, _| process == "postgres" || process == "generator");
+    }
+    let summary = judge::summarise(&run).unwrap();
+    for contrast in &summary.contrasts {
+        assert!(contrast.all.metrics.keys().all(|metric| !metric.is_cpu()), "{contrast:?}");
+        assert!(contrast.all.effect(Metric::P50).is_some());
+    }
+    let html = html(&run);
+    assert!(html.contains("The CPU of the servers could not be read"));
+    assert!(!html.contains("NaN"));
+    assert!(!terminal(&run).unwrap().contains("home page, CPU per page"));
 }
 
 #[test]

@@ -10,6 +10,8 @@
 
 mod words;
 
+use std::fmt;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -70,6 +72,19 @@ impl Default for Size {
 pub struct Dataset {
     size: Size,
     seed: u64,
+}
+
+/// Everything that decides about the rows, so that two datasets with the same words are the same.
+impl fmt::Display for Dataset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Size { users, articles, tags, .. } = self.size;
+        let Size { tags_per_article, favorites_per_article, .. } = self.size;
+        let Size { comments_per_article, follows_per_user, .. } = self.size;
+        let averages =
+            [tags_per_article, favorites_per_article, comments_per_article, follows_per_user];
+        let seed = self.seed;
+        write!(f, "{articles} articles, {users} accounts, {tags} tags {averages:?}, seed {seed}")
+    }
 }
 
 /// An account.

@@ -14,11 +14,12 @@ use crate::dataset::{Dataset, PASSWORD_HASH};
 /// are a few megabytes.
 const BATCH: u64 = 1_000;
 
-/// Loads a dataset into an empty, migrated database. `progress` is told how many rows are loaded,
-/// and how many there will be.
+/// Loads a dataset into a migrated database that is empty, or where loading the same dataset was
+/// interrupted: then it goes on. `progress` is told how many rows are loaded, and how many there
+/// will be.
 ///
 /// # Errors
-/// What the database reports.
+/// What the database reports, and that it was left half filled with another dataset.
 pub async fn load(db: &Db, dataset: &Dataset, mut progress: impl FnMut(u64, u64)) -> Result<()> {
     let all = dataset.rows();
     let mut done = 0;
@@ -27,7 +28,7 @@ pub async fn load(db: &Db, dataset: &Dataset, mut progress: impl FnMut(u64, u64)
         progress(done, all);
     };
     let size = dataset.size();
-    let mut loader = Loader::new(db);
+    let mut loader = Loader::begin(db, &dataset.to_string()).await?;
     loaded(0);
 
     let tags = tags(dataset);

@@ -8,11 +8,15 @@
 #[path = "compose/engine.rs"]
 mod engine;
 
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use contract::dataset::PASSWORD;
 use engine::{Composition, Engine, eventually};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// From built images to everything healthy, with new databases to create and to fill.
 const START: Duration = Duration::from_secs(20);
@@ -47,6 +51,7 @@ fn the_composition_keeps_its_promises() {
         }
     };
     let mut composition = Composition::new(engine);
+    what_does_not_run_can_not_be_measured(&composition);
     composition.build();
 
     let took = composition.up();
@@ -57,6 +62,7 @@ fn the_composition_keeps_its_promises() {
         both_sites_serve_the_seeded_pages,
         images_are_small_and_servers_are_confined,
         the_frontend_reaches_the_api_and_nothing_else,
+        the_lab_measures_it_as_it_runs,
         data_outlives_the_containers,
         the_servers_survive_an_outage_of_the_database,
         a_bad_setting_is_said_once_and_not_for_ever,
@@ -88,14 +94,19 @@ fn both_sites_serve_the_seeded_pages(composition: &Composition) {
 }
 
 fn images_are_small_and_servers_are_confined(composition: &Composition) {
+    for service in ["monolith", "split-frontend", "split-backend", "monolith-seed"] {
+        let size = composition.image_size(service);
+        println!("{service}: image of {} MB", size / 1_000_000);
+        assert!(size <= IMAGE, "{service}: {size} bytes");
+    }
     for server in SERVERS {
-        let size = composition.image_size(server);
-        println!("{server}: image of {} MB", size / 1_000_000);
-        assert!(size <= IMAGE, "{server}: {size} bytes");
-
+        let binaries = composition.exec(server, &["ls", "/usr/local/bin"]).1;
+        assert_eq!(binaries.trim(), server, "one program an image");
         assert_eq!(composition.exec(server, &["id", "--user"]).1.trim(), "10001");
         let container = composition.container(server);
         assert_eq!(container.at("/HostConfig/ReadonlyRootfs"), true, "{server}");
+        let check = json!(["CMD", format!("/usr/local/bin/{server}"), "healthcheck"]);
+        assert_eq!(*container.at("/Config/Healthcheck/Test"), check);
         for file in ["/new", "/tmp/new", "/usr/local/bin/new"] {
             assert!(!composition.exec(server, &["touch", file]).0, "{server}: {file}");
         }
@@ -120,20 +131,68 @@ fn the_frontend_reaches_the_api_and_nothing_else(composition: &Composition) {
 
     let frontend = composition.container("split-frontend");
     assert_eq!(frontend.at("/Mounts").as_array().map(Vec::len), Some(0));
-    let (_, environment) = composition.exec("split-frontend", &["cat", "/proc/1/environ"]);
-    assert!(environment.contains("BACKEND_URL="), "{environment}");
+    let environment = |server| composition.exec(server, &["cat", "/proc/1/environ"]).1;
+    let of_frontend = environment("split-frontend");
+    assert!(of_frontend.contains("BACKEND_URL="), "{of_frontend}");
     let files = "cat /run/secrets/conduit/* /run/secrets/postgres/* 2>/dev/null || true";
     let secrets: String = ["split-backend", "monolith", "postgres"]
         .map(|service| composition.exec(service, &["sh", "-c", files]).1)
         .concat();
     let secrets: Vec<_> = secrets.lines().collect();
     assert!(secrets.len() >= 5, "four files of the servers, and the database's own");
-    for secret in secrets {
-        assert!(!environment.contains(secret), "a secret in the frontend's environment");
-    }
     for word in ["postgres", "DATABASE", "PASSWORD", "SECRET"] {
-        assert!(!environment.contains(word), "{word} in the frontend's environment");
+        assert!(!of_frontend.contains(word), "{word} in the frontend's environment");
     }
+    for server in ["split-frontend", "split-backend", "monolith", "postgres"] {
+        let environment = environment(server);
+        for secret in &secrets {
+            assert!(!environment.contains(secret), "a secret in the environment of {server}");
+        }
+    }
+}
+
+fn what_does_not_run_can_not_be_measured(composition: &Composition) {
+    for (args, reason) in [
+        (&["--compose"][..], "--compose: nothing runs; `docker compose up"),
+        (&["--compose", "--db", "sqlite"], "--compose: a composition has its own database"),
+    ] {
+        let output = composition.lab(&[&["run", "x1"], args].concat());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && output.stdout.is_empty(), "{said}");
+        let errors: Vec<_> = said.lines().filter(|line| line.starts_with("error: ")).collect();
+        assert!(matches!(errors[..], [line] if line.contains(reason)), "{said}");
+        assert_eq!(said.lines().last(), errors.first().copied(), "{said}");
+    }
+}
+
+fn the_lab_measures_it_as_it_runs(composition: &Composition) {
+    let articles = |server: &str| {
+        let list = composition.ask(&composition.address(server), "/api/articles?limit=20", &[]);
+        assert_eq!(list.0, 200, "{server}: {}", list.1);
+        list.1
+    };
+    let before = ["monolith", "split-backend"].map(articles);
+    let output = composition.lab(&["run", "x1", "--preset", "smoke", "--compose"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let result = String::from_utf8_lossy(&output.stdout);
+    assert!(result.contains("A composition, as it ran"), "{result}");
+    let report = result.lines().find_map(|line| line.strip_prefix("report: "));
+    let report = Path::new(report.expect("the report's path"));
+
+    let text = fs::read_to_string(report).expect("the report");
+    for part in ["docker compose", "image conduit-monolith of ", "no limit", "--compose --seed"] {
+        assert!(text.contains(part), "the report says {part:?}");
+    }
+    // A number, or openly none: Docker may run where its processes can't be seen.
+    let cost = result.lines().any(|line| line.trim_start().starts_with("home page, CPU per page"));
+    assert!(cost != text.contains("there is no CPU per page"), "{result}");
+    println!("CPU per page is {}", if cost { "measured" } else { "out of reach" });
+
+    let verified =
+        composition.lab(&["verify", report.parent().and_then(Path::to_str).expect("a folder")]);
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+    assert_eq!(["monolith", "split-backend"].map(articles), before, "the data stay");
 }
 
 /// Also proves that the secrets stay: a token of yesterday is good today.
@@ -150,15 +209,28 @@ fn data_outlives_the_containers(composition: &Composition) {
         format!("authorization: Token {}", body["user"]["token"].as_str().expect("a token"))
     });
 
-    composition.compose(&[], &["down"]);
-    let took = composition.up();
-    println!("up again after {took:.1?}");
+    let answers = || {
+        servers.map(|server| {
+            let paths = ["/api/articles?limit=100", "/api/tags", "/api/profiles/harbour"];
+            let address = composition.address(server);
+            paths.map(|path| composition.ask(&address, path, &[]))
+        })
+    };
+    let before = answers();
+    assert!(before.as_flattened().iter().all(|(status, _)| *status == 200), "{before:?}");
 
-    for (server, token) in servers.into_iter().zip(tokens) {
-        let address = composition.address(server);
-        let (status, body) = composition.ask(&address, "/api/user", &["--header", &token]);
-        assert_eq!(status, 200, "{server}: {body}");
-        assert!(body.contains("harbour@example.com"), "{body}");
+    // Once with the same containers, once with new ones.
+    for stop in ["stop", "down"] {
+        composition.compose(&[], &[stop]);
+        let took = composition.up();
+        println!("up again after {stop} and {took:.1?}");
+        assert!(answers() == before, "the data are what they were before {stop}");
+        for (server, token) in servers.into_iter().zip(&tokens) {
+            let address = composition.address(server);
+            let (status, body) = composition.ask(&address, "/api/user", &["--header", token]);
+            assert_eq!(status, 200, "{server}: {body}");
+            assert!(body.contains("harbour@example.com"), "{body}");
+        }
     }
 }
 

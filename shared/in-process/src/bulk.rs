@@ -1,15 +1,19 @@
 //! Loading many rows quickly, into a database that nobody else writes to.
 //!
-//! Each call of a [`Loader`] is one transaction, and leaves the kept counts right. The caller
-//! decides how much goes into one, and so how much memory it takes. When all is loaded,
-//! [`Loader::finish`] prepares the database for use.
+//! Each call of a [`Loader`] is one transaction, and leaves the kept counts right, and the numbers
+//! for new rows behind the loaded ones. The caller decides how much goes into one, and so how much
+//! memory it takes. When all is loaded, [`Loader::finish`] prepares the database for use.
+//!
+//! Loading takes minutes, and may be killed. So the database itself says how far it is: as long as
+//! something is being loaded a row of `counter` bears its name, and counts the calls that are done.
+//! Whoever makes the same calls again goes on where the first was interrupted.
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, Executor, QueryBuilder, types::Json};
 
-use crate::db::{Db, Tx, in_tx};
+use crate::db::{Db, Tx, in_tx, on_read, on_write};
 
 /// What loading fails with: the database's own error.
 pub type Result<T> = sqlx::Result<T>;
@@ -96,6 +100,32 @@ pub struct CommentRow {
 pub struct Loader<'db> {
     db: &'db Db,
     tags: HashMap<String, i64>,
+    /// The name of the row that counts the calls.
+    journal: String,
+    /// How many calls an earlier loader made before it was interrupted.
+    done: i64,
+    /// How many this one was asked for.
+    calls: i64,
+}
+
+/// Begins the name of the row that counts the calls; what is being loaded follows.
+const LOADING: &str = "loading ";
+
+/// A load that was begun and not finished: what, and how many calls of it are done.
+async fn begun(db: &Db) -> Result<Option<(String, i64)>> {
+    const BEGUN: &str = "select name, value from counter where name like $1";
+    let pattern = format!("{LOADING}%");
+    let row: Option<(String, i64)> =
+        on_read!(db, c => sqlx::query_as(BEGUN).bind(pattern).fetch_optional(c).await)?;
+    Ok(row.map(|(name, done)| (name.trim_start_matches(LOADING).to_owned(), done)))
+}
+
+/// What was being loaded when it was interrupted, by the name that [`Loader::begin`] was given.
+///
+/// # Errors
+/// The database's.
+pub async fn interrupted(db: &Db) -> Result<Option<String>> {
+    Ok(begun(db).await?.map(|(what, _)| what))
 }
 
 /// What links an article to a tag or to an account. It carries the article's time.
@@ -136,9 +166,54 @@ macro_rules! insert {
 }
 
 impl<'db> Loader<'db> {
-    /// A loader for an empty, migrated database.
-    pub fn new(db: &'db Db) -> Self {
-        Self { db, tags: HashMap::new() }
+    /// A loader for a migrated database that is empty, or in which loading `what` was interrupted:
+    /// then it skips the calls that are done.
+    ///
+    /// # Errors
+    /// The database's, and `InvalidArgument` where loading something else was interrupted.
+    pub async fn begin(db: &'db Db, what: &str) -> Result<Self> {
+        let journal = format!("{LOADING}{what}");
+        let done = match begun(db).await? {
+            Some((same, done)) if same == what => done,
+            Some((other, _)) => {
+                let problem = format!("it was left half filled with {other}, and not with {what}");
+                return Err(sqlx::Error::InvalidArgument(problem));
+            }
+            None => 0,
+        };
+        Ok(Self { db, tags: HashMap::new(), journal, done, calls: 0 })
+    }
+
+    /// The transaction of the next call; `None` when the call is done already.
+    async fn next(&mut self) -> Result<Option<Tx>> {
+        self.calls += 1;
+        if self.calls <= self.done { Ok(None) } else { self.db.begin().await.map(Some) }
+    }
+
+    /// Ends the transaction of a call: counts it, and sees to it that new rows of `tables` get
+    /// numbers after the loaded ones. (SQLite does that by itself.)
+    async fn commit(&self, mut tx: Tx, tables: &[&str]) -> Result<()> {
+        // Both fail, or count nothing, where another loader was faster: nothing is loaded twice.
+        const FIRST: &str = "insert into counter (name, value) values ($1, $2)";
+        const NEXT: &str = "update counter set value = $2 where name = $1 and value = $2 - 1";
+        let (journal, calls) = (&self.journal, self.calls);
+        let count = if calls == 1 { FIRST } else { NEXT };
+        let counted = in_tx!(&mut tx, c => {
+            let counted = sqlx::query(count).bind(journal).bind(calls).execute(c).await;
+            counted.map(|result| result.rows_affected())
+        })?;
+        if counted != 1 {
+            let problem = "somebody else is filling it at the same time".to_owned();
+            return Err(sqlx::Error::InvalidArgument(problem));
+        }
+        if let Tx::Postgres(connection) = &mut tx {
+            for table in tables {
+                let sequence = format!("pg_get_serial_sequence('{table}', 'id')");
+                let set = format!("select setval({sequence}, (select max(id) from {table}))");
+                connection.execute(AssertSqlSafe(set)).await?;
+            }
+        }
+        tx.commit().await
     }
 
     /// Loads accounts.
@@ -146,7 +221,7 @@ impl<'db> Loader<'db> {
     /// # Errors
     /// The database's.
     pub async fn users(&mut self, rows: &[UserRow]) -> Result<()> {
-        let mut tx = self.db.begin().await?;
+        let Some(mut tx) = self.next().await? else { return Ok(()) };
         insert!(
             &mut tx,
             "account (id, username, email, password_hash, bio, image, created_at, updated_at)",
@@ -161,7 +236,7 @@ impl<'db> Loader<'db> {
                 .push_bind(row.created_at)
                 .push_bind(row.created_at)
         );
-        tx.commit().await
+        self.commit(tx, &["account"]).await
     }
 
     /// Loads tags. They have to be there before the articles that have them.
@@ -169,13 +244,12 @@ impl<'db> Loader<'db> {
     /// # Errors
     /// The database's.
     pub async fn tags(&mut self, rows: &[TagRow]) -> Result<()> {
-        let mut tx = self.db.begin().await?;
+        self.tags.extend(rows.iter().map(|row| (row.name.clone(), row.id)));
+        let Some(mut tx) = self.next().await? else { return Ok(()) };
         insert!(&mut tx, "tag (id, name)", rows, |values, row| values
             .push_bind(row.id)
             .push_bind(&row.name));
-        tx.commit().await?;
-        self.tags.extend(rows.iter().map(|row| (row.name.clone(), row.id)));
-        Ok(())
+        self.commit(tx, &["tag"]).await
     }
 
     /// Loads articles with their tags and favourites.
@@ -185,7 +259,7 @@ impl<'db> Loader<'db> {
     pub async fn articles(&mut self, rows: &[ArticleRow]) -> Result<()> {
         let tags = self.tag_links(rows)?;
         let favorites = favorite_links(rows);
-        let mut tx = self.db.begin().await?;
+        let Some(mut tx) = self.next().await? else { return Ok(()) };
         insert!(
             &mut tx,
             "article (id, slug, author_id, created_at, updated_at, favorites_count, title, \
@@ -221,7 +295,7 @@ impl<'db> Loader<'db> {
         add(&mut tx, "tag", "article_count", tags.iter().map(|link| link.to)).await?;
         let more = "update counter set value = value + $1 where name = 'article'";
         in_tx!(&mut tx, db => sqlx::query(more).bind(count(rows)).execute(db).await.map(drop))?;
-        tx.commit().await
+        self.commit(tx, &["article"]).await
     }
 
     fn tag_links(&self, rows: &[ArticleRow]) -> Result<Vec<Link>> {
@@ -243,11 +317,11 @@ impl<'db> Loader<'db> {
     /// # Errors
     /// The database's.
     pub async fn follows(&mut self, rows: &[FollowRow]) -> Result<()> {
-        let mut tx = self.db.begin().await?;
+        let Some(mut tx) = self.next().await? else { return Ok(()) };
         insert!(&mut tx, "follow (follower_id, followed_id)", rows, |values, row| values
             .push_bind(row.follower_id)
             .push_bind(row.followed_id));
-        tx.commit().await
+        self.commit(tx, &[]).await
     }
 
     /// Loads comments.
@@ -255,7 +329,7 @@ impl<'db> Loader<'db> {
     /// # Errors
     /// The database's.
     pub async fn comments(&mut self, rows: &[CommentRow]) -> Result<()> {
-        let mut tx = self.db.begin().await?;
+        let Some(mut tx) = self.next().await? else { return Ok(()) };
         insert!(
             &mut tx,
             "comment (id, article_id, author_id, created_at, updated_at, body)",
@@ -268,16 +342,19 @@ impl<'db> Loader<'db> {
                 .push_bind(row.created_at)
                 .push_bind(&row.body)
         );
-        tx.commit().await
+        self.commit(tx, &["comment"]).await
     }
 
-    /// Prepares the loaded database for use. New rows will get numbers after the loaded ones, and
-    /// PostgreSQL learns now how its data is distributed, which it would otherwise do in the
-    /// background, while somebody measures. (SQLite plans our queries well without knowing.)
+    /// Prepares the loaded database for use. PostgreSQL learns now how its data is distributed,
+    /// which it would otherwise do in the background, while somebody measures. (SQLite plans our
+    /// queries well without knowing.)
     ///
     /// # Errors
     /// The database's.
     pub async fn finish(self) -> Result<()> {
+        const END: &str = "delete from counter where name = $1";
+        let journal = self.journal;
+        on_write!(self.db, c => sqlx::query(END).bind(journal).execute(c).await.map(drop))?;
         match self.db {
             Db::Sqlite { write, .. } => {
                 // Also moves all that was written into the database file itself, so that a copy of
@@ -285,12 +362,6 @@ impl<'db> Loader<'db> {
                 write.execute("pragma wal_checkpoint(truncate)").await?;
             }
             Db::Postgres(pool) => {
-                for table in ["account", "article", "tag", "comment"] {
-                    let next = format!("select coalesce(max(id), 0) + 1 from {table}");
-                    let sequence = format!("pg_get_serial_sequence('{table}', 'id')");
-                    let set = format!("select setval({sequence}, ({next}), false)");
-                    pool.execute(AssertSqlSafe(set)).await?;
-                }
                 // By name: without one it goes over the system's tables as well, and warns of each
                 // that somebody else owns.
                 let tables = "account, article, article_tag, comment, favorite, follow, tag";

@@ -218,6 +218,23 @@ impl Composition {
         self.compose(&[], &["port", service, "3000"]).trim().to_owned()
     }
 
+    /// Runs the lab on this composition: the one that the images got, or else what Cargo builds.
+    pub(crate) fn lab(&self, args: &[&str]) -> Output {
+        let mut lab = match std::env::var_os("COMPOSE_BINARIES") {
+            Some(binaries) => {
+                let binary = self.root.join(binaries).join("lab");
+                self.engine.beside(binary.to_str().expect("UTF-8"))
+            }
+            None => {
+                let mut cargo = self.engine.beside(env!("CARGO"));
+                cargo.arg("lab");
+                cargo
+            }
+        };
+        lab.current_dir(&self.root).env("COMPOSE_PROJECT_NAME", &self.name);
+        lab.args(args).stdin(Stdio::null()).output().expect("the lab")
+    }
+
     /// Asks a published port; `more` are further arguments for curl. Gives status (0: no answer) and
     /// body.
     pub(crate) fn ask(&self, address: &str, path: &str, more: &[&str]) -> (u16, String) {

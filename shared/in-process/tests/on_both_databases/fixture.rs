@@ -84,7 +84,7 @@ pub(crate) fn time(seconds: i64) -> DateTime<Utc> {
 }
 
 async fn load(app: &InProcess) -> in_process::bulk::Result<()> {
-    let mut loader = Loader::new(app.db());
+    let mut loader = Loader::begin(app.db(), "the fixture").await?;
     loader
         .users(&[
             user(ADA, "ada", Some("Wrote the first program."), Some("https://example.com/a.svg")),

@@ -8,7 +8,10 @@ use contract::{
     dataset::{Dataset, Size},
     seed,
 };
-use in_process::{DatabaseArgs, Db, InProcess, bulk::Loader};
+use in_process::{
+    DatabaseArgs, Db, InProcess,
+    bulk::{self, Loader},
+};
 
 use crate::fixture::{self, visitor};
 
@@ -107,7 +110,7 @@ async fn who_registers_after_loading_gets_a_new_number() {
 async fn a_batch_is_loaded_whole_or_not_at_all() {
     for fixture in fixture::all().await {
         let app = &fixture.app;
-        let mut loader = Loader::new(app.db());
+        let mut loader = Loader::begin(app.db(), "more").await.unwrap();
         let dataset = databases::small_dataset();
         let article = |id, slug: &str, tag_list| in_process::bulk::ArticleRow {
             id,
@@ -145,4 +148,95 @@ async fn progress_reaches_exactly_the_number_of_rows() {
     println!("{} rows in {:?}", dataset.rows(), start.elapsed());
     assert!(steps.is_sorted() && steps[0].0 == 0, "{steps:?}");
     assert_eq!(steps.last(), Some(&(dataset.rows(), dataset.rows())));
+}
+
+/// Every table whose rows are loaded, and what new rows of it are numbered by.
+const LOADED: [&str; 8] = [
+    "select count(*) from account",
+    "select count(*) from article",
+    "select count(*) from tag",
+    "select count(*) from comment",
+    "select count(*) from follow",
+    "select count(*) from favorite",
+    "select count(*) from article_tag",
+    "select count(*) from counter",
+];
+
+#[tokio::test]
+async fn what_was_interrupted_is_loaded_to_the_end() {
+    // Two batches of each, with few links.
+    let size = Size { users: 1_001, articles: 1_001, ..Size::default() };
+    let size = Size { tags_per_article: 1, favorites_per_article: 1, ..size };
+    let size = Size { comments_per_article: 1, follows_per_user: 1, ..size };
+    let dataset = Dataset::new(size, 5);
+    for database in databases::empty().await {
+        // Progress is told after every call. Wherever the first attempts stop, the transaction of
+        // the call that comes next has begun and is lost.
+        for stop_at in [1, 2, 4, 6, 8] {
+            let app = database.connect().await;
+            interrupt(&app, &dataset, stop_at).await;
+            app.close().await;
+
+            let app = database.connect().await;
+            let left = bulk::interrupted(app.db()).await.unwrap();
+            // The first may be lost before anything is loaded.
+            let known = left == Some(dataset.to_string()) || stop_at == 1 && left.is_none();
+            assert!(known, "{}: {left:?}", database.engine);
+            for (what, query) in WRONG {
+                assert_eq!(number(&app, query).await, 0, "{}: {what}", database.engine);
+            }
+            app.close().await;
+        }
+        let app = database.connect().await;
+        let other = seed::load(app.db(), &Dataset::new(size, 6), |_, _| {}).await.unwrap_err();
+        assert!(other.to_string().contains("half filled with 1001 articles"), "{other}");
+        let early = register(&app, "early").await;
+        assert_eq!(early, 1_002, "{}: behind what is loaded so far", database.engine);
+        app.close().await;
+
+        let app = database.connect().await;
+        seed::load(app.db(), &dataset, |_, _| {}).await.unwrap();
+        assert_eq!(bulk::interrupted(app.db()).await.unwrap(), None);
+        let mut rows = 0;
+        for query in LOADED {
+            rows += number(&app, query).await;
+        }
+        // One more account, and the count of articles.
+        assert_eq!(rows.unsigned_abs(), dataset.rows() + 2, "{}", database.engine);
+        for query in COPIED {
+            assert_eq!(number(&app, query).await, 0, "{}: {query}", database.engine);
+        }
+        assert_eq!(register(&app, "late").await, early + 1, "{}", database.engine);
+        app.close().await;
+    }
+}
+
+/// Begins to load, and is gone in the middle of the call after the one that reports as number
+/// `stop_at`.
+async fn interrupt(app: &InProcess, dataset: &Dataset, stop_at: usize) {
+    let reports = std::cell::Cell::new(0);
+    let stopped = tokio::sync::Notify::new();
+    let load = seed::load(app.db(), dataset, |_, _| {
+        reports.set(reports.get() + 1);
+        if reports.get() == stop_at {
+            stopped.notify_one();
+        }
+    });
+    tokio::select! {
+        // The notice is looked for first each time that the load waits for the database.
+        biased;
+        () = stopped.notified() => {}
+        done = load => panic!("loaded to the end: {done:?}"),
+    }
+}
+
+/// Opens an account, and gives its number.
+async fn register(app: &InProcess, name: &str) -> i64 {
+    let new = Registration {
+        username: name.into(),
+        email: fixture::email(name),
+        password: Password::new("correct horse"),
+    };
+    app.register(&visitor(), new).await.unwrap();
+    number(app, "select max(id) from account").await
 }

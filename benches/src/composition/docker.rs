@@ -1,0 +1,230 @@
+//! Docker's own commands, as far as a running composition is looked at with them.
+
+use std::{collections::BTreeMap, net::SocketAddr, process::Stdio};
+
+use anyhow::{Context, bail};
+use serde::{Deserialize, de::DeserializeOwned};
+use tokio::process::Command;
+
+use crate::servers;
+
+/// Inside of a container every server listens here.
+const PORT: &str = "3000/tcp";
+
+/// A container as `docker inspect` describes it, as far as it matters here.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Inspected {
+    pub(super) id: String,
+    /// The image's own id: its content, whatever its name points to by now.
+    pub(super) image: String,
+    pub(super) config: Config,
+    pub(super) state: State,
+    pub(super) host_config: Limits,
+    network_settings: Networks,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Config {
+    /// The image's name.
+    pub(super) image: String,
+    labels: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct State {
+    pub(super) health: Option<Health>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Health {
+    pub(super) status: String,
+}
+
+/// What the container may use; 0 or nothing where there is no limit.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct Limits {
+    nano_cpus: u64,
+    cpu_quota: u64,
+    cpu_period: u64,
+    cpuset_cpus: String,
+    memory: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Networks {
+    ports: BTreeMap<String, Option<Vec<Binding>>>,
+    networks: BTreeMap<String, Network>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Binding {
+    host_ip: String,
+    host_port: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Network {
+    #[serde(rename = "IPAddress")]
+    address: String,
+}
+
+impl Inspected {
+    /// The service that the container is one of.
+    pub(super) fn service(&self) -> &str {
+        self.config.labels.get("com.docker.compose.service").map_or("", String::as_str)
+    }
+
+    /// Where its port is published on this machine.
+    pub(super) fn published(&self) -> anyhow::Result<SocketAddr> {
+        let bindings = self.network_settings.ports.get(PORT).and_then(Option::as_ref);
+        let binding = bindings.and_then(|all| all.first());
+        let binding =
+            binding.with_context(|| format!("--compose: {} publishes no port", self.service()))?;
+        let mut address = SocketAddr::new(binding.host_ip.parse()?, binding.host_port.parse()?);
+        // Published for everybody: here, too.
+        if address.ip().is_unspecified() {
+            address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+        }
+        Ok(address)
+    }
+
+    /// Its addresses inside of Docker's networks.
+    pub(super) fn inner_addresses(&self) -> impl Iterator<Item = &str> {
+        self.network_settings.networks.values().map(|network| network.address.as_str())
+    }
+}
+
+impl Limits {
+    /// How many cores' worth of CPU time.
+    pub(super) fn cpus(&self) -> Option<f64> {
+        if self.nano_cpus > 0 {
+            return Some(self.nano_cpus as f64 / 1e9);
+        }
+        (self.cpu_quota > 0 && self.cpu_period > 0)
+            .then(|| self.cpu_quota as f64 / self.cpu_period as f64)
+    }
+
+    /// On which cores, as Docker writes it.
+    pub(super) fn cores(&self) -> Option<String> {
+        (!self.cpuset_cpus.is_empty()).then(|| self.cpuset_cpus.clone())
+    }
+
+    /// How much memory, MiB.
+    pub(super) fn memory_mib(&self) -> Option<u64> {
+        (self.memory > 0).then_some(self.memory >> 20)
+    }
+}
+
+/// The ids of the project's running containers, in any order.
+pub(super) async fn running() -> anyhow::Result<Vec<String>> {
+    let ids = docker(&["compose", "ps", "--quiet"]).await?;
+    Ok(ids.lines().map(str::to_owned).collect())
+}
+
+/// Containers as they are now.
+pub(super) async fn inspect(ids: &[String]) -> anyhow::Result<Vec<Inspected>> {
+    let ids = ids.iter().map(String::as_str);
+    parsed(&docker(&["inspect"].into_iter().chain(ids).collect::<Vec<_>>()).await?)
+}
+
+/// The size of an image, bytes.
+pub(super) async fn image_bytes(image: &str) -> anyhow::Result<u64> {
+    parsed(&docker(&["image", "inspect", "--format", "{{.Size}}", image]).await?)
+}
+
+/// The engine's version.
+pub(super) async fn version() -> anyhow::Result<String> {
+    Ok(docker(&["version", "--format", "{{.Server.Version}}"]).await?.trim().to_owned())
+}
+
+/// Stops a container in order and starts it again.
+pub(super) async fn restart(id: &str) -> anyhow::Result<()> {
+    docker(&["restart", id]).await.map(drop)
+}
+
+/// Waits until a container ends.
+pub(super) async fn ended(id: &str) -> anyhow::Result<()> {
+    let mut wait = command(&["wait", id])?;
+    wait.kill_on_drop(true);
+    said(wait).await.map(drop)
+}
+
+fn parsed<T: DeserializeOwned>(text: &str) -> anyhow::Result<T> {
+    serde_json::from_str(text).context("--compose: docker says something unexpected")
+}
+
+/// Runs a Docker command where the compose file is, and gives what it prints.
+async fn docker(args: &[&str]) -> anyhow::Result<String> {
+    said(command(args)?).await
+}
+
+fn command(args: &[&str]) -> anyhow::Result<Command> {
+    let mut command = Command::new("docker");
+    command.args(args).current_dir(servers::workspace()?).stdin(Stdio::null());
+    // Ctrl-C at the terminal goes to the lab's group: what Docker was asked to do, it finishes.
+    command.process_group(0);
+    Ok(command)
+}
+
+async fn said(mut command: Command) -> anyhow::Result<String> {
+    let output = command.output().await.context("--compose: cannot run docker")?;
+    if !output.status.success() {
+        // Hints how to go on follow the reason; remarks about the compose file come before it.
+        let said = String::from_utf8_lossy(&output.stderr);
+        let mut lines = said.lines().filter(|line| !line.trim().is_empty());
+        let reason = lines.find(|line| !line.starts_with("time="));
+        bail!("--compose: docker says: {}", reason.unwrap_or("nothing, and fails").trim());
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn inspected(ports: &serde_json::Value, limits: &serde_json::Value) -> Inspected {
+        serde_json::from_value(json!({
+            "Id": "4f1d", "Image": "sha256:9c", "State": { "Health": { "Status": "healthy" } },
+            "Config": {
+                "Image": "conduit-monolith",
+                "Labels": { "com.docker.compose.service": "monolith" },
+            },
+            "HostConfig": limits,
+            "NetworkSettings": {
+                "Ports": { "3000/tcp": ports },
+                "Networks": { "conduit_public": { "IPAddress": "172.18.0.3" } },
+            },
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_port_is_found_where_it_is_published() {
+        let at = |ip: &str| json!([{ "HostIp": ip, "HostPort": "3001" }]);
+        let address = |ip| inspected(&at(ip), &json!({})).published().unwrap().to_string();
+        assert_eq!(address("127.0.0.1"), "127.0.0.1:3001");
+        assert_eq!(address("0.0.0.0"), "127.0.0.1:3001");
+        let none = inspected(&json!(null), &json!({})).published().unwrap_err().to_string();
+        assert_eq!(none, "--compose: monolith publishes no port");
+    }
+
+    #[test]
+    fn limits_are_read_in_both_forms_and_may_be_absent() {
+        let limits = |limits| inspected(&json!(null), &limits).host_config;
+        assert_eq!(limits(json!({ "NanoCpus": 500_000_000_u64 })).cpus(), Some(0.5));
+        assert_eq!(limits(json!({ "CpuQuota": 2500, "CpuPeriod": 10000 })).cpus(), Some(0.25));
+        let none = limits(json!({ "NanoCpus": 0, "CpusetCpus": "", "Memory": 0 }));
+        assert_eq!((none.cpus(), none.cores(), none.memory_mib()), (None, None, None));
+        let some = limits(json!({ "CpusetCpus": "0,1", "Memory": 268_435_456 }));
+        assert_eq!((some.cores().as_deref(), some.memory_mib()), (Some("0,1"), Some(256)));
+    }
+}
