@@ -47,7 +47,8 @@ fn boundary(criterion: &mut Criterion) {
         b.to_async(&runtime).iter(|| async {
             let article = here.article(&caller(), black_box(&slug)).await.expect("an article");
             let json = serde_json::to_vec(&wire::ArticleBody { article }).expect("JSON");
-            serde_json::from_slice::<wire::ArticleBody<conduit::Article>>(&json).expect("an article")
+            serde_json::from_slice::<wire::ArticleBody<conduit::Article>>(&json)
+                .expect("an article")
         });
     });
     group.bench_function("loopback", |b| {

@@ -7,7 +7,7 @@ use std::fmt;
 use askama::{Values, filter_fn};
 use chrono::{DateTime, Datelike, Utc};
 use conduit::{Timestamp, wire::path::SEGMENT};
-use percent_encoding::{AsciiSet, PercentEncode, utf8_percent_encode};
+use percent_encoding::{PercentEncode, utf8_percent_encode};
 
 use crate::assets;
 
@@ -23,10 +23,10 @@ pub(crate) fn query<'a>(address: &'a str, _: &dyn Values) -> askama::Result<Perc
     Ok(query_value(address))
 }
 
-/// Slashes may stay, so that the address can still be read.
+/// The same, outside of a template. Slashes too: an address in an address must not pass for where
+/// somebody is.
 pub(crate) fn query_value(address: &str) -> PercentEncode<'_> {
-    const READABLE: &AsciiSet = &SEGMENT.remove(b'/');
-    utf8_percent_encode(address, READABLE)
+    utf8_percent_encode(address, SEGMENT)
 }
 
 /// The day of a point in time: `January 20, 2026`.

@@ -65,7 +65,7 @@ async fn a_guest_may_sign_in_and_come_back() {
     odd.slug = "50% ünfair?".to_owned();
     let script = Script { article: Ok(odd), ..Script::default() };
     let page = Browser::on(&script).get("/article/50%25%20%C3%BCnfair%3F").await;
-    let next = "next=/article/50%2525%2520%25C3%25BCnfair%253F";
+    let next = "next=%2Farticle%2F50%2525%2520%25C3%25BCnfair%253F";
     assert_eq!(page.text(&format!("a[href='/login?{next}']")), "Sign in");
     assert_eq!(page.text(&format!("a[href='/register?{next}']")), "sign up");
     assert_eq!(page.count("a[href='/login']"), 1, "only the one in the navigation bar");

@@ -224,7 +224,7 @@ async fn after_signing_in_one_is_where_one_wanted_to_be_but_never_elsewhere() {
 async fn the_other_form_knows_where_to_go_next_too() {
     let page = Browser::on(&Script::default()).get("/login?next=/tag/c%2523").await;
     assert_eq!(page.attr("input[name=next]", "value"), "/tag/c%23");
-    page.one(".auth-page a[href='/register?next=/tag/c%2523']");
+    page.one(".auth-page a[href='/register?next=%2Ftag%2Fc%2523']");
 }
 
 #[tokio::test]

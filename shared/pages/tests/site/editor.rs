@@ -157,7 +157,10 @@ async fn guests_are_sent_to_sign_in_but_not_away_from_what_they_have_written() {
         for address in ["/editor", EDIT] {
             let answer = browser.get(address).await;
             assert_eq!(answer.status, StatusCode::SEE_OTHER);
-            assert_eq!(answer.header("location"), format!("/login?next={address}"));
+            assert_eq!(
+                answer.header("location"),
+                format!("/login?next={}", address.replace('/', "%2F"))
+            );
 
             let page = browser.post(address, TYPED).await;
             assert_eq!(page.status, StatusCode::UNAUTHORIZED, "{address}");

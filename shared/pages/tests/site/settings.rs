@@ -95,7 +95,7 @@ async fn guests_and_ended_sessions_are_sent_to_sign_in() {
     for browser in [Browser::on(&script), Browser::on(&script).signed_in("expired")] {
         for answer in [browser.get("/settings").await, browser.post("/settings", FORM).await] {
             assert_eq!(answer.status, StatusCode::SEE_OTHER);
-            assert_eq!(answer.header("location"), "/login?next=/settings");
+            assert_eq!(answer.header("location"), "/login?next=%2Fsettings");
         }
     }
 }
@@ -114,6 +114,6 @@ async fn without_the_account_there_is_no_form() {
     let expired = Err(Error::Unauthorized(Unauthorized::Invalid));
     let script = Script { current_user: expired, ..Script::default() };
     let answer = signed_in(&script).get("/settings").await;
-    assert_eq!(answer.header("location"), "/login?next=/settings");
+    assert_eq!(answer.header("location"), "/login?next=%2Fsettings");
     assert!(answer.cookie().unwrap().starts_with("conduit_session=; "));
 }
