@@ -17,6 +17,9 @@ static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
         .rm_tags(["h1", "nav", "header", "footer"])
         // What language a block of code is in, and no other class.
         .add_tag_attributes("code", ["class"])
+        // Those two may be wider than the page. The keyboard must be able to scroll them.
+        .set_tag_attribute_value("pre", "tabindex", "0")
+        .set_tag_attribute_value("table", "tabindex", "0")
         .attribute_filter(|tag, attribute, value| match (tag, attribute) {
             ("code", "class") => value.starts_with("language-").then(|| value.into()),
             _ => Some(value.into()),
@@ -34,17 +37,28 @@ const MAX_RAW_TAGS: usize = 500;
 /// Renders and cleans.
 pub(crate) fn to_html(markdown: &str) -> String {
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH;
-    let mut limits = Limits { depth: 0, raw_tags: 0 };
-    let events = Parser::new_ext(markdown, options).filter_map(|event| limits.apply(event));
+    let events: Vec<_> = Parser::new_ext(markdown, options).collect();
+    let mut limits = Limits { depth: 0, raw_tags: 0, highest: highest_heading(&events) };
+    let events = events.into_iter().filter_map(|event| limits.apply(event));
     let mut raw = String::with_capacity(markdown.len() * 3 / 2);
     html::push_html(&mut raw, events);
     CLEANER.clean(&raw).to_string()
+}
+
+/// The level of the most important headings in a text: 1 for `#`.
+fn highest_heading(events: &[Event<'_>]) -> usize {
+    let level = |event: &Event<'_>| match event {
+        Event::Start(Tag::Heading { level, .. }) => Some(*level as usize),
+        _ => None,
+    };
+    events.iter().filter_map(level).min().unwrap_or(1)
 }
 
 /// What has been seen of a text so far.
 struct Limits {
     depth: usize,
     raw_tags: usize,
+    highest: usize,
 }
 
 impl Limits {
@@ -52,12 +66,12 @@ impl Limits {
         match event {
             Event::Start(tag) => {
                 self.depth += 1;
-                (self.depth <= MAX_DEPTH).then(|| Event::Start(below_the_title(tag)))
+                (self.depth <= MAX_DEPTH).then(|| Event::Start(self.below_the_title(tag)))
             }
             Event::End(tag) => {
                 self.depth -= 1;
                 let tag = match tag {
-                    TagEnd::Heading(level) => TagEnd::Heading(lower(level)),
+                    TagEnd::Heading(level) => TagEnd::Heading(self.lowered(level)),
                     other => other,
                 };
                 (self.depth < MAX_DEPTH).then_some(Event::End(tag))
@@ -70,25 +84,21 @@ impl Limits {
             other => Some(other),
         }
     }
-}
 
-/// The title is the page's only first-level heading, so those of the text go one level down.
-fn below_the_title(tag: Tag<'_>) -> Tag<'_> {
-    match tag {
-        Tag::Heading { level, id, classes, attrs } => {
-            Tag::Heading { level: lower(level), id, classes, attrs }
+    fn below_the_title<'a>(&self, tag: Tag<'a>) -> Tag<'a> {
+        match tag {
+            Tag::Heading { level, id, classes, attrs } => {
+                Tag::Heading { level: self.lowered(level), id, classes, attrs }
+            }
+            other => other,
         }
-        other => other,
     }
-}
 
-fn lower(level: HeadingLevel) -> HeadingLevel {
-    match level {
-        HeadingLevel::H1 => HeadingLevel::H2,
-        HeadingLevel::H2 => HeadingLevel::H3,
-        HeadingLevel::H3 => HeadingLevel::H4,
-        HeadingLevel::H4 => HeadingLevel::H5,
-        HeadingLevel::H5 | HeadingLevel::H6 => HeadingLevel::H6,
+    /// The title is the page's only first-level heading. The headings of the text come right below
+    /// it, whether the author begins with `#` or with `##`.
+    fn lowered(&self, level: HeadingLevel) -> HeadingLevel {
+        let below = level as usize - self.highest + 2;
+        HeadingLevel::try_from(below).unwrap_or(HeadingLevel::H6)
     }
 }
 

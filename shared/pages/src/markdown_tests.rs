@@ -8,7 +8,7 @@ fn one_paragraph_is_one_p() {
 #[test]
 fn code_keeps_its_language_and_its_angles() {
     let html = to_html("```rust\nfn id<T>(t: T) -> T { t }\n```\n");
-    assert!(html.contains(r#"<pre><code class="language-rust">"#), "{html}");
+    assert!(html.contains(r#"<code class="language-rust">"#), "{html}");
     assert!(html.contains("id&lt;T&gt;"), "{html}");
 }
 
@@ -28,9 +28,26 @@ fn headings_stand_below_the_title() {
 }
 
 #[test]
+fn an_author_may_leave_the_first_level_to_the_title() {
+    let html = to_html("## Two\n\n#### Four\n\n###### Six\n");
+    for part in ["<h2>Two</h2>", "<h4>Four</h4>", "<h6>Six</h6>"] {
+        assert!(html.contains(part), "{part} in {html}");
+    }
+}
+
+/// They scroll by themselves where they are wider than the page.
+#[test]
+fn the_keyboard_reaches_what_is_wide() {
+    let html = to_html("| a |\n|---|\n| 1 |\n\n```\ncode\n```\n");
+    for part in [r#"<table tabindex="0">"#, r#"<pre tabindex="0">"#] {
+        assert!(html.contains(part), "{part} in {html}");
+    }
+}
+
+#[test]
 fn tables_and_strikethrough_are_understood() {
     let html = to_html("| a | b |\n|---|--:|\n| 1 | ~~2~~ |\n");
-    for part in ["<table>", "<th>a</th>", "<td>1</td>", "<del>2</del>"] {
+    for part in ["<table ", "<th>a</th>", "<td>1</td>", "<del>2</del>"] {
         assert!(html.contains(part), "{part} in {html}");
     }
 }

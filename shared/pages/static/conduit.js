@@ -74,7 +74,8 @@
     if (!response.ok) {
       const problem = answer.querySelector(".error-messages, .flash-error, .error-page");
       if (isHere) update(answer);
-      say(problem?.textContent.trim() || "That did not work.", true);
+      const isShown = document.contains(problem);
+      say(isShown ? "" : problem?.textContent.trim() || "That did not work.", !isShown);
       return false;
     }
     if (!isHere || response.url !== location.href.split("#")[0]) {

@@ -109,7 +109,8 @@ async fn guests_are_asked_to_sign_in_and_then_led_back() {
 /// A path as the browser shows it to scripts.
 fn encoded(path: &str) -> String {
     let keep = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
-    let encode = |byte| if keep(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    let encode =
+        |byte| if keep(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
     path.bytes().map(encode).collect()
 }
 
@@ -147,7 +148,10 @@ async fn settings_are_changed_and_a_blank_password_stays_as_it_is() {
         visitor.clicks("button[type=submit]", "Update Settings").await;
         visitor.arrives_at("/profile/someone%20else").await;
         let bio: Vec<String> = visitor
-            .script("return [...document.querySelectorAll('.user-info p')].map(p => p.innerText)", [])
+            .script(
+                "return [...document.querySelectorAll('.user-info p')].map(p => p.innerText)",
+                [],
+            )
             .await;
         assert_eq!(bio, [""]);
         visitor.sees("img.user-img[src*='default-avatar.svg']", "").await;

@@ -10,9 +10,7 @@ use std::{
 use contract::postgres::REQUIRE;
 use serde_json::json;
 use tempfile::TempDir;
-use thirtyfour::{
-    ChromiumLikeCapabilities, DesiredCapabilities, LoggingPrefsLogLevel, WebDriver,
-};
+use thirtyfour::{ChromiumLikeCapabilities, DesiredCapabilities, LoggingPrefsLogLevel, WebDriver};
 
 /// How long one command may take. Starting a browser on a busy machine is the longest of them.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -98,6 +96,8 @@ fn capabilities(profile: &str, scripts: Scripts) -> DesiredChrome {
         "--remote-debugging-pipe",
         "--headless",
         "--window-size=1200,900",
+        // As on a telephone, where they take no room.
+        "--hide-scrollbars",
         "--no-sandbox",
         "--disable-gpu",
         "--disable-dev-shm-usage",

@@ -35,7 +35,8 @@ async fn a_heart_changes_where_it_is() {
 
         let said = "[role=status]:not(.flash)";
         let says = async |text: &str| {
-            let script = "return document.querySelector(arguments[0])?.textContent === arguments[1]";
+            let script =
+                "return document.querySelector(arguments[0])?.textContent === arguments[1]";
             let script = async || visitor.script(script, [json!(said), json!(text)]).await;
             visitor.until(text, script).await;
         };
@@ -72,11 +73,11 @@ async fn comments_and_followers_change_in_place() {
         visitor.clicks(".comment-form button", "Post Comment").await;
         visitor.sees("p.card-text", "No reload").await;
         visitor.clicks(".comment-form button", "Post Comment").await;
-        visitor.sees(".error-messages", "body").await;
-        visitor.sees(".toast", "body").await;
+        visitor.sees(".comment-form", "").await;
+        visitor.sees("[role=alert]", "body").await;
+        visitor.misses(".toast", "").await;
         visitor.clicks(".mod-options i", "").await;
         visitor.misses("p.card-text", "No reload").await;
-        visitor.misses(".toast", "").await;
         assert!(is_the_same_page(visitor).await);
     })
     .await;
@@ -99,7 +100,10 @@ async fn a_lost_connection_is_said_and_nothing_looks_done() {
         visitor.sees(".toast", "The connection was lost.").await;
         visitor.sees(&format!("{heart}.btn-outline-primary"), &likes[0]).await;
         let complaints = visitor.complaints().await;
-        assert!(complaints.iter().all(|line| line.contains("ERR_INTERNET_DISCONNECTED")), "{complaints:?}");
+        assert!(
+            complaints.iter().all(|line| line.contains("ERR_INTERNET_DISCONNECTED")),
+            "{complaints:?}"
+        );
 
         network(false).await;
         visitor.clicks(heart, "").await;

@@ -2,6 +2,7 @@
 
 use contract::dataset::PASSWORD;
 use serde_json::json;
+use thirtyfour::Key;
 
 use crate::{
     BOTH,
@@ -19,8 +20,7 @@ const SPACE: &str = " ";
 async fn tab_to(visitor: &Visitor, css: &str) {
     for _ in 0..80 {
         visitor.presses(TAB).await;
-        let (there, seen, what): (bool, bool, String) =
-            visitor.script(FOCUS, [json!(css)]).await;
+        let (there, seen, what): (bool, bool, String) = visitor.script(FOCUS, [json!(css)]).await;
         assert!(seen, "the focus can't be seen on {what}");
         if there {
             return;
@@ -41,8 +41,16 @@ const FOCUS: &str = "
     return [element.matches(arguments[0]), outlined && inView, element.outerHTML];
 ";
 
+/// Goes one step back, with Shift and Tab.
+async fn back(visitor: &Visitor) {
+    let keys = visitor.driver.action_chain().key_down(Key::Shift).send_keys(Key::Tab);
+    keys.key_up(Key::Shift).perform().await.expect("keys");
+}
+
 async fn has_focus(visitor: &Visitor, css: &str) {
-    let on = async || visitor.script("return document.activeElement.matches(arguments[0])", [json!(css)]).await;
+    let on = async || {
+        visitor.script("return document.activeElement.matches(arguments[0])", [json!(css)]).await
+    };
     visitor.until(&format!("the focus on {css}"), on).await;
 }
 
@@ -101,7 +109,7 @@ async fn an_article_is_written_and_liked_with_the_keyboard_alone() {
         visitor.misses(".tag-pill", "one").await;
         tab_to(visitor, "button[value=publish]").await;
         visitor.presses(ENTER).await;
-        visitor.arrives_at("/article/by-keyboard").await;
+        visitor.sees_one("h1", "By keyboard").await;
         assert_eq!(visitor.texts(".tag-list .tag-default").await, ["two"]);
 
         tab_to(visitor, "main button:has(.ion-trash-a)").await;
@@ -120,12 +128,9 @@ async fn the_focus_stays_where_something_has_changed() {
         for pressed in [".btn-primary", ".btn-outline-primary", ".btn-primary"] {
             visitor.presses(SPACE).await;
             visitor.sees(&format!(".article-preview:nth-of-type(2) button{pressed}"), "").await;
-            let settled = format!("button{pressed}:has(.ion-heart):focus");
-            visitor.until("an answer", async || {
-                let answered = "return !document.querySelector('[aria-busy]')";
-                visitor.script(answered, []).await
-            }).await;
-            has_focus(visitor, &settled).await;
+            let answered = "return !document.querySelector('[aria-busy]')";
+            visitor.until("an answer", async || visitor.script(answered, []).await).await;
+            has_focus(visitor, &format!("button{pressed}:has(.ion-heart)")).await;
         }
 
         visitor.open(&format!("/article/{}", newest().slug)).await;
@@ -141,8 +146,7 @@ async fn the_focus_stays_where_something_has_changed() {
             visitor.presses(ENTER).await;
             visitor.sees("p.card-text", comment).await;
             has_focus(visitor, ".comment-form button").await;
-            visitor.presses(format!("\u{e008}{TAB}")).await;
-            visitor.driver.action_chain().key_up(thirtyfour::Key::Shift).perform().await.expect("keys");
+            back(visitor).await;
             has_focus(visitor, ".comment-form textarea").await;
         }
         // The one after the deleted one comes next, and at the end what is left.

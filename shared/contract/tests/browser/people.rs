@@ -94,7 +94,7 @@ async fn comments_are_written_and_taken_back() {
         assert_eq!(visitor.count("p.card-text").await, others);
 
         visitor.clicks(".comment-form button", "Post Comment").await;
-        visitor.sees(".error-messages, .toast", "body").await;
+        visitor.sees(".error-messages", "body").await;
         assert_eq!(visitor.count("p.card-text").await, others);
     })
     .await;

@@ -51,8 +51,9 @@ async fn a_profile_shows_what_somebody_wrote_and_what_they_like() {
         visitor.signs_in(&person(0)).await;
         visitor.open(&format!("/profile/{}", author.username)).await;
         visitor.sees_one(".articles-toggle .nav-link.active", "My Articles").await;
-        visitor.sees_one("button", "Follow").await;
-        let authors: BTreeSet<_> = visitor.texts(".article-preview .author").await.into_iter().collect();
+        visitor.sees_one(".user-info button", author.username.as_str()).await;
+        let authors: BTreeSet<_> =
+            visitor.texts(".article-preview .author").await.into_iter().collect();
         assert_eq!(authors.into_iter().collect::<Vec<_>>(), [author.username]);
         visitor.clicks(".articles-toggle .nav-link", "Favorited Articles").await;
         visitor.sees_one(".articles-toggle .nav-link.active", "Favorited Articles").await;
@@ -74,7 +75,10 @@ async fn every_picture_of_a_list_is_there() {
             visitor.open(path).await;
             visitor.sees(".article-meta img", "").await;
             let broken: Vec<String> = visitor
-                .script("return [...document.images].filter(i => !i.naturalWidth).map(i => i.src)", [])
+                .script(
+                    "return [...document.images].filter(i => !i.naturalWidth).map(i => i.src)",
+                    [],
+                )
                 .await;
             assert!(broken.is_empty(), "{path}: {broken:?}");
             let sources: Vec<String> =

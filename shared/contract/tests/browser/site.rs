@@ -1,6 +1,11 @@
 //! The servers of one architecture, as processes, with the usual test data.
 
-use std::{env, path::PathBuf, process::Command, sync::{Mutex, OnceLock}};
+use std::{
+    env,
+    path::PathBuf,
+    process::Command,
+    sync::{Mutex, OnceLock},
+};
 
 use contract::{
     dataset::{Article, Dataset, Size, User},
@@ -132,8 +137,7 @@ async fn seeded() -> TempDir {
     static FILE: OnceCell<Vec<u8>> = OnceCell::const_new();
     let load = async || {
         let folder = tempfile::tempdir().expect("a temporary directory");
-        let (args, identity) =
-            (DatabaseArgs::in_data_dir(folder.path()), IdentityArgs::default());
+        let (args, identity) = (DatabaseArgs::in_data_dir(folder.path()), IdentityArgs::default());
         in_process::migrate(&args).await.expect("a migrated database");
         let app = InProcess::connect(&args, &identity, Options::default()).await.expect("an app");
         seed::load(app.db(), &dataset(), |_, _| {}).await.expect("a loaded database");

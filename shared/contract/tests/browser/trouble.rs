@@ -62,10 +62,12 @@ async fn a_frontend_without_its_backend_says_so_and_recovers() {
         visitor.sees(".error-page a", "Try again").await;
         visitor.complaints().await;
         visitor.site.restart_backend();
-        visitor.until("a page again", async || {
-            visitor.clicks(".error-page a, .navbar-brand", "").await;
-            visitor.count(".article-preview").await == 10
-        }).await;
+        visitor
+            .until("a page again", async || {
+                visitor.clicks(".error-page a, .navbar-brand", "").await;
+                visitor.count(".article-preview").await == 10
+            })
+            .await;
         visitor.sees("nav a[href^='/profile/']", &person(0).username).await;
         visitor.complaints().await;
     };

@@ -130,16 +130,6 @@ impl Visitor {
         self.arrives_at("/").await;
     }
 
-    /// Publishes an article without tags, and is on its page then.
-    pub(crate) async fn publishes(&self, title: &str, description: &str, body: &str) {
-        self.open("/editor").await;
-        self.fills("input[name=title]", title).await;
-        self.fills("input[name=description]", description).await;
-        self.fills("textarea[name=body]", body).await;
-        self.clicks("button[type=submit]", "Publish Article").await;
-        self.sees(".article-page h1", "").await;
-    }
-
     // --- how the tests look behind the page
 
     /// Runs a script of the test's own, whatever the page's may do.
