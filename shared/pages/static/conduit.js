@@ -1,11 +1,11 @@
-// Saves some pages from being loaded again. Everything works without it: it sends the same forms,
-// and shows what it finds in the answers.
+// Saves pages from being loaded again. All works without it: it sends the same forms, and shows
+// what it finds in the answers.
 //
 //   <form data-live="Done.">   is sent without leaving the page; says this when it has worked
-//   <… data-region="name">     a part of the page that may look different afterwards
+//   <… data-region="name">     a part that may look different then
 "use strict";
 {
-  // What is said without moving the focus: to screen readers, or to everybody.
+  // What is said without moving the focus, to screen readers or to all.
   const status = document.createElement("div");
   status.setAttribute("role", "status");
   status.className = "visually-hidden";
@@ -18,8 +18,8 @@
 
   // --- forms that leave the page where it is
 
-  // The heart does not wait for the server; a second call takes the first one back. This is only
-  // its look: the button's words, and what it does next, come with the answer.
+  // The heart's look does not wait for the answer, which brings the rest. A second call takes the
+  // first one back.
   const flip = (button) => {
     const counter = button.querySelector(".ion-heart ~ .counter");
     if (!counter) return;
@@ -74,12 +74,13 @@
     if (!response.ok) {
       const problem = answer.querySelector(".error-messages, .flash-error, .error-page");
       if (isHere) update(answer);
-      const isShown = document.contains(problem);
-      say(isShown ? "" : problem?.textContent.trim() || "That did not work.", !isShown);
+      // Not twice, if the page says it now.
+      if (document.contains(problem)) say("");
+      else say(problem?.textContent.trim() || "That did not work.", true);
       return false;
     }
     if (!isHere || response.url !== location.href.split("#")[0]) {
-      // Another page comes next, for instance the one to sign in.
+      // Another page comes next, such as the one to sign in.
       location.assign(response.url);
       return true;
     }

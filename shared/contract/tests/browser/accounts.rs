@@ -132,6 +132,16 @@ async fn settings_are_changed_and_a_blank_password_stays_as_it_is() {
         assert_eq!(visitor.texts("h4").await, ["someone else"]);
         // The picture can't be loaded, and is there all the same.
         visitor.sees("img.user-img[src='https://127.0.0.1:1/nobody.svg']", "").await;
+        let sizes: Vec<(f64, f64)> = visitor
+            .script(
+                "return ['.user-img', '.user-pic'].map((css) => {
+                    const box = document.querySelector(css).getBoundingClientRect();
+                    return [box.width, box.height];
+                })",
+                [],
+            )
+            .await;
+        assert_eq!(sizes, [(100.0, 100.0), (26.0, 26.0)]);
         // It was worth a complaint of the browser.
         visitor.complaints().await;
 

@@ -42,6 +42,8 @@ async fn at(site: Site, scripts: Scripts, test: &impl AsyncFn(&Visitor)) {
     let (driver, _profile) = browser.into_parts();
     let visit = async |driver| {
         let visitor = Visitor { driver, site, scripts };
+        visitor.open("/").await;
+        assert_eq!(visitor.page_has_run_its_script().await, scripts == Scripts::On);
         test(&visitor).await;
         visitor.has_no_complaints().await;
         Ok::<_, WebDriverError>(())

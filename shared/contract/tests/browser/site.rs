@@ -66,7 +66,15 @@ pub(crate) fn stranger() -> User {
 impl Site {
     /// Everything in one server.
     pub(crate) async fn monolith() -> Self {
-        let data = seeded().await;
+        Self::one_server(seeded().await)
+    }
+
+    /// Everything in one server, on its first day.
+    pub(crate) fn empty() -> Self {
+        Self::one_server(tempfile::tempdir().expect("a temporary directory"))
+    }
+
+    fn one_server(data: TempDir) -> Self {
         let pages = with_data("monolith", &data, ANYWHERE);
         let backend_address = pages.address.clone();
         Self { name: "monolith", pages, backend: Mutex::default(), backend_address, data }
@@ -80,6 +88,11 @@ impl Site {
         let backend_url = format!("http://{backend_address}");
         let pages = start("split-frontend", &[("LISTEN", ANYWHERE), ("BACKEND_URL", &backend_url)]);
         Self { name: "split", pages, backend: Mutex::new(Some(backend)), backend_address, data }
+    }
+
+    /// Whether there is a server behind the pages.
+    pub(crate) fn has_backend(&self) -> bool {
+        self.backend.lock().expect("the backend").is_some()
     }
 
     /// Kills the server behind the pages.

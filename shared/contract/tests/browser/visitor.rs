@@ -141,6 +141,11 @@ impl Visitor {
         self.try_script(script, arguments).await.unwrap_or_else(|error| panic!("{script}: {error}"))
     }
 
+    /// Whether the page's own script has run: it leaves a place for what it has to say.
+    pub(crate) async fn page_has_run_its_script(&self) -> bool {
+        self.script("return document.querySelector('body > [role=status]') !== null", []).await
+    }
+
     async fn try_script<T: DeserializeOwned>(
         &self,
         script: &str,

@@ -6,6 +6,7 @@ mod article;
 mod assets;
 mod auth;
 mod browser;
+mod colours;
 mod editor;
 mod faults;
 mod home;
