@@ -5,6 +5,7 @@ use contract::dataset::PASSWORD;
 use crate::{
     BOTH, everywhere,
     site::{newest, person},
+    visitor::ENTER,
 };
 
 #[tokio::test]
@@ -30,7 +31,7 @@ async fn an_account_is_opened_left_and_entered_again() {
         visitor.arrives_at("/login").await;
         visitor.fills("input[name=email]", "newcomer@example.com").await;
         visitor.fills("input[name=password]", PASSWORD).await;
-        visitor.presses("\u{e007}").await;
+        visitor.presses(ENTER).await;
         visitor.arrives_at("/").await;
         visitor.sees("nav", "newcomer").await;
         visitor.clicks("nav button", "Sign out").await;
@@ -44,9 +45,7 @@ async fn a_refused_form_says_why_and_keeps_what_was_typed() {
     everywhere(&BOTH, async |visitor| {
         let somebody = person(0);
         visitor.open("/login").await;
-        visitor.fills("input[name=email]", &somebody.email).await;
-        visitor.fills("input[name=password]", "not the password").await;
-        visitor.clicks("button[type=submit]", "Sign in").await;
+        visitor.enters(&somebody.email, "not the password").await;
         visitor.sees(".error-messages li", "").await;
         assert_eq!(visitor.address().await, "/login");
         assert_eq!(visitor.value("input[name=email]").await, somebody.email);
@@ -78,10 +77,7 @@ async fn guests_are_asked_to_sign_in_and_then_led_back() {
         visitor.open("/settings").await;
         visitor.sees("h1", "Sign in").await;
         assert!(visitor.address().await.starts_with("/login?next="));
-        let somebody = person(0);
-        visitor.fills("input[name=email]", &somebody.email).await;
-        visitor.fills("input[name=password]", PASSWORD).await;
-        visitor.clicks("button[type=submit]", "Sign in").await;
+        visitor.enters(&person(0).email, PASSWORD).await;
         visitor.arrives_at("/settings").await;
 
         visitor.clicks("nav button", "Sign out").await;
@@ -96,10 +92,7 @@ async fn guests_are_asked_to_sign_in_and_then_led_back() {
         visitor.misses(".comment-form", "").await;
         visitor.clicks(".sign-in-prompt a", "sign up").await;
         visitor.sees("h1", "Sign up").await;
-        visitor.fills("input[name=username]", "talker").await;
-        visitor.fills("input[name=email]", "talker@example.com").await;
-        visitor.fills("input[name=password]", PASSWORD).await;
-        visitor.clicks("button[type=submit]", "Sign up").await;
+        visitor.joins("talker").await;
         visitor.sees(".comment-form", "").await;
         assert_eq!(visitor.address().await, encoded(&article));
     })
@@ -176,9 +169,7 @@ async fn settings_are_changed_and_a_blank_password_stays_as_it_is() {
         visitor.clicks("nav button", "Sign out").await;
         visitor.arrives_at("/").await;
         visitor.open("/login").await;
-        visitor.fills("input[name=email]", "somebody@example.com").await;
-        visitor.fills("input[name=password]", PASSWORD).await;
-        visitor.clicks("button[type=submit]", "Sign in").await;
+        visitor.enters("somebody@example.com", PASSWORD).await;
         visitor.arrives_at("/").await;
     })
     .await;

@@ -12,7 +12,7 @@ use crate::{
     browser::Scripts,
     everywhere,
     site::{Site, newest, newest_author, stranger},
-    visitor::Visitor,
+    visitor::{ENTER, Visitor},
 };
 
 /// The narrowest telephone, in CSS pixels.
@@ -106,9 +106,7 @@ async fn guest(visitor: &Visitor) {
     look(visitor, "guest-tag-empty").await;
     visitor.open("/login").await;
     look(visitor, "guest-login").await;
-    visitor.fills("input[name=email]", "somebody@example.com").await;
-    visitor.fills("input[name=password]", "wrong").await;
-    visitor.clicks("button[type=submit]", "Sign in").await;
+    visitor.enters("somebody@example.com", "wrong").await;
     visitor.sees(".error-messages", "").await;
     look(visitor, "guest-login-refused").await;
     visitor.open("/register").await;
@@ -135,7 +133,7 @@ async fn writer(visitor: &Visitor) {
     look(visitor, "writer-editor").await;
     for tag in ["emoji 🦀", RIGHT_TO_LEFT, LONG_WORD] {
         visitor.fills("input[name=newtag]", tag).await;
-        visitor.presses("\u{e007}").await;
+        visitor.presses(ENTER).await;
     }
     visitor.clicks("button[type=submit]", "Publish Article").await;
     visitor.sees(".error-messages", "").await;

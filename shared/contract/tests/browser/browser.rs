@@ -3,6 +3,7 @@
 use std::{
     env,
     io::{BufRead, BufReader},
+    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -10,7 +11,10 @@ use std::{
 use contract::postgres::REQUIRE;
 use serde_json::json;
 use tempfile::TempDir;
-use thirtyfour::{ChromiumLikeCapabilities, DesiredCapabilities, LoggingPrefsLogLevel, WebDriver};
+use thirtyfour::{
+    ChromeCapabilities, ChromiumLikeCapabilities, DesiredCapabilities, LoggingPrefsLogLevel,
+    WebDriver,
+};
 
 /// How long one command may take. Starting a browser on a busy machine is the longest of them.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -31,7 +35,8 @@ pub(crate) struct Browser {
 /// What a browser needs and leaves behind; to be dropped after the browser has quit.
 pub(crate) struct Belongings {
     chromedriver: Child,
-    _profile: TempDir,
+    /// Its profile, and whatever it leaves lying about.
+    _folder: TempDir,
 }
 
 impl Drop for Belongings {
@@ -57,11 +62,11 @@ impl Browser {
             println!("ignored: needs chromium and chromedriver");
             return None;
         }
-        let (chromedriver, address) = start_chromedriver();
-        let profile = tempfile::tempdir().expect("a temporary directory");
-        let belongings = Belongings { chromedriver, _profile: profile };
-        let profile = belongings._profile.path().to_str().expect("a path in UTF-8");
-        let session = WebDriver::builder(address, capabilities(profile, scripts));
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let (chromedriver, address) = start_chromedriver(folder.path());
+        let profile = folder.path().join("profile");
+        let belongings = Belongings { chromedriver, _folder: folder };
+        let session = WebDriver::builder(address, capabilities(&profile, scripts));
         let driver = session.request_timeout(LIMIT).connect().await.expect("a browser");
         Some(Self { driver, belongings })
     }
@@ -72,9 +77,10 @@ impl Browser {
 }
 
 /// Starts the driver on a free port, and gives its address.
-fn start_chromedriver() -> (Child, String) {
+fn start_chromedriver(folder: &Path) -> (Child, String) {
     let mut child = Command::new("chromedriver")
         .arg("--port=0")
+        .env("TMPDIR", folder)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
@@ -88,9 +94,9 @@ fn start_chromedriver() -> (Child, String) {
     (child, format!("http://127.0.0.1:{}", port.expect("a port")))
 }
 
-fn capabilities(profile: &str, scripts: Scripts) -> DesiredChrome {
+fn capabilities(profile: &Path, scripts: Scripts) -> ChromeCapabilities {
     let mut chrome = DesiredCapabilities::chrome();
-    let profile = format!("--user-data-dir={profile}");
+    let profile = format!("--user-data-dir={}", profile.display());
     for arg in [
         profile.as_str(),
         "--remote-debugging-pipe",
@@ -119,5 +125,3 @@ fn capabilities(profile: &str, scripts: Scripts) -> DesiredChrome {
     chrome.add_experimental_option("prefs", preferences).expect("preferences");
     chrome
 }
-
-type DesiredChrome = thirtyfour::ChromeCapabilities;

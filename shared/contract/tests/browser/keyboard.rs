@@ -9,11 +9,10 @@ use crate::{
     browser::Scripts,
     everywhere,
     site::{newest, person},
-    visitor::Visitor,
+    visitor::{ENTER, Visitor},
 };
 
 const TAB: &str = "\u{e004}";
-const ENTER: &str = "\u{e007}";
 const SPACE: &str = " ";
 
 /// Goes on with Tab until the focus is on what matches `css`. At each step the focus has to be seen.

@@ -27,6 +27,9 @@ use site::Site;
 use thirtyfour::error::WebDriverError;
 use visitor::Visitor;
 
+/// With and without JavaScript.
+const BOTH: [Scripts; 2] = [Scripts::On, Scripts::Off];
+
 /// Runs a test on both architectures, in a new browser on new servers each time.
 async fn everywhere(scripts: &[Scripts], test: impl AsyncFn(&Visitor)) {
     for scripts in scripts {
@@ -39,7 +42,7 @@ async fn everywhere(scripts: &[Scripts], test: impl AsyncFn(&Visitor)) {
 async fn at(site: Site, scripts: Scripts, test: &impl AsyncFn(&Visitor)) {
     let Some(browser) = Browser::start(scripts).await else { return };
     println!("{} {scripts:?}", site.name);
-    let (driver, _profile) = browser.into_parts();
+    let (driver, _belongings) = browser.into_parts();
     let visit = async |driver| {
         let visitor = Visitor { driver, site, scripts };
         visitor.open("/").await;
@@ -50,5 +53,3 @@ async fn at(site: Site, scripts: Scripts, test: &impl AsyncFn(&Visitor)) {
     };
     driver.run_and_quit(visit).await.expect("a browser that does what it is told");
 }
-
-const BOTH: [Scripts; 2] = [Scripts::On, Scripts::Off];

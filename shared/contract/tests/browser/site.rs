@@ -118,7 +118,7 @@ fn with_data(program: &str, data: &TempDir, listen: &str) -> Server {
 fn start(program: &str, env: &[(&str, &str)]) -> Server {
     let binary = binaries().join(program);
     let binary = binary.to_str().expect("a path in UTF-8");
-    let env = [env, &[("LOG", "warn")]].concat();
+    let env = [env, &[("LOG", "off")]].concat();
     Server::start(command(binary, &["serve"], &env)).expect("a ready server")
 }
 

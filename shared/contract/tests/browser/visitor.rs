@@ -12,6 +12,8 @@ use thirtyfour::{WebDriver, WebElement, prelude::WebDriverResult};
 
 use crate::{browser::Scripts, site::Site};
 
+pub(crate) const ENTER: &str = "\u{e007}";
+
 /// How long anything may take to come about.
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -111,22 +113,32 @@ impl Visitor {
         pressed.expect("keys");
     }
 
+    /// Fills in the form to sign in, and sends it.
+    pub(crate) async fn enters(&self, email: &str, password: &str) {
+        self.fills("input[name=email]", email).await;
+        self.fills("input[name=password]", password).await;
+        self.clicks("button[type=submit]", "Sign in").await;
+    }
+
     /// Signs in as somebody of the dataset, and is on the home page then.
     pub(crate) async fn signs_in(&self, user: &User) {
         self.open("/login").await;
-        self.fills("input[name=email]", &user.email).await;
-        self.fills("input[name=password]", PASSWORD).await;
-        self.clicks("button[type=submit]", "Sign in").await;
+        self.enters(&user.email, PASSWORD).await;
         self.arrives_at("/").await;
     }
 
-    /// Opens an account with the usual password, and is on the home page then.
-    pub(crate) async fn signs_up(&self, username: &str) {
-        self.open("/register").await;
+    /// Fills in the form to sign up, with the usual password, and sends it.
+    pub(crate) async fn joins(&self, username: &str) {
         self.fills("input[name=username]", username).await;
         self.fills("input[name=email]", &format!("{username}@example.com")).await;
         self.fills("input[name=password]", PASSWORD).await;
         self.clicks("button[type=submit]", "Sign up").await;
+    }
+
+    /// Opens an account, and is on the home page then.
+    pub(crate) async fn signs_up(&self, username: &str) {
+        self.open("/register").await;
+        self.joins(username).await;
         self.arrives_at("/").await;
     }
 

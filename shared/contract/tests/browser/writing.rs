@@ -1,8 +1,6 @@
 //! Articles: written, changed, deleted.
 
-use crate::{BOTH, everywhere, site::person};
-
-const ENTER: &str = "\u{e007}";
+use crate::{BOTH, everywhere, site::person, visitor::ENTER};
 
 #[tokio::test]
 async fn an_article_is_published_changed_and_deleted() {
