@@ -5,30 +5,50 @@ use chrono::{DateTime, Utc};
 use conduit::{
     Article, ArticlePage, ArticleSummary, Caller, Error, ListArticles, Resource, Result, Window,
 };
+use serde::Deserialize;
 use sqlx::{FromRow, QueryBuilder, types::Json};
 
 use crate::{
     InProcess,
     db::{Tx, in_tx, on_read},
     db_error,
-    filters::{Selection, push_matches},
+    filters::{Selection, push_matches, push_total},
+    listing::{Listed, fetch_all, flag, time},
     profiles::{ProfileRow, push_profile},
     validation,
 };
 
 /// An article without its text: the columns that [`push_summary!`] adds to a query.
-#[derive(FromRow)]
+#[derive(FromRow, Deserialize)]
 struct SummaryRow {
     slug: String,
     title: String,
     description: String,
     tag_list: Json<Vec<String>>,
+    #[serde(deserialize_with = "time")]
     created_at: DateTime<Utc>,
+    #[serde(deserialize_with = "time")]
     updated_at: DateTime<Utc>,
     favorites_count: i64,
+    #[serde(deserialize_with = "flag")]
     favorited: bool,
     #[sqlx(flatten)]
     author: ProfileRow,
+}
+
+/// An article of a list, with the number of all that match. They come together, because to ask for
+/// a number costs about as much as to ask for a whole list.
+#[derive(FromRow, Deserialize)]
+struct ListedRow {
+    #[sqlx(flatten)]
+    summary: SummaryRow,
+    total: i64,
+}
+
+impl Listed for ListedRow {
+    const JSON: &str = "json_array(
+        json_array(slug, title, description, json(tag_list), created_at, updated_at,
+            favorites_count, favorited, json_array(username, bio, image, following)), total)";
 }
 
 /// An article with its text.
@@ -42,14 +62,19 @@ struct ArticleRow {
 /// Adds the columns of a [`SummaryRow`] to a query in which `a` is the article and `u` its author.
 macro_rules! push_summary {
     ($query:expr, $viewer:expr) => {
-        $query
-            .push(
-                "a.slug, a.title, a.description, a.tag_list, a.created_at, a.updated_at,
-                a.favorites_count, exists (
-                    select 1 from favorite where article_id = a.id and account_id = ",
-            )
-            .push_bind($viewer)
-            .push(") as favorited, ");
+        $query.push(
+            "a.slug, a.title, a.description, a.tag_list, a.created_at, a.updated_at,
+            a.favorites_count, ",
+        );
+        match Option::<i64>::from($viewer) {
+            // Nothing is looked up for somebody without an account.
+            None => $query.push("false"),
+            Some(viewer) => $query
+                .push("exists (select 1 from favorite where article_id = a.id and account_id = ")
+                .push_bind(viewer)
+                .push(")"),
+        };
+        $query.push(" as favorited, ");
         push_profile!($query, $viewer);
     };
 }
@@ -65,21 +90,16 @@ macro_rules! push_article {
     };
 }
 
-/// Ends the inner query of a list, which has the articles' numbers in the right order, after one
-/// window, and looks those articles up whole.
+/// Adds the window that a list wants of what comes before.
 ///
 /// The limit is written out, and the offset left out where it is zero: for a number that it does not
 /// know PostgreSQL assumes a tenth of the table, and plans for that.
-macro_rules! push_page {
+macro_rules! push_window {
     ($query:expr, $window:expr) => {
         $query.push(format_args!(" limit {}", $window.limit));
         if $window.offset > 0 {
             $query.push(" offset ").push_bind(i64::from($window.offset));
         }
-        $query.push(
-            ") page join article a on a.id = page.id join account u on u.id = a.author_id
-            order by a.created_at desc, a.id desc",
-        );
     };
 }
 
@@ -162,29 +182,63 @@ pub(crate) async fn list(
     let Some(selection) = Selection::of(list) else {
         return Ok(ArticlePage { articles: Vec::new(), articles_count: 0 });
     };
-    let rows = window(app, viewer, &selection, list).await.map_err(db_error::reading)?;
-    let total = total(app, &selection).await.map_err(db_error::reading)?;
-    Ok(page(rows, total.unwrap_or(0)))
+    let rows = if list.offset == 0 {
+        first_page(app, viewer, &selection, list).await
+    } else {
+        later_page(app, viewer, &selection, list).await
+    };
+    let rows = rows.map_err(db_error::reading)?;
+    if rows.is_empty() && list.offset > 0 {
+        // Beyond the last page there is no row to hold the number.
+        let total = total(app, &selection).await.map_err(db_error::reading)?;
+        return Ok(ArticlePage { articles: Vec::new(), articles_count: total.unsigned_abs() });
+    }
+    Ok(page(rows))
 }
 
-/// The articles of one page. The inner query finds their numbers in an index alone, also those that
-/// are passed over; only the few that are left over are then looked up whole.
-async fn window(
+/// The first articles: the walk stops when they are found, and they need not be put in order.
+async fn first_page(
     app: &InProcess,
     viewer: Option<i64>,
     selection: &Selection<'_>,
     list: &ListArticles,
-) -> sqlx::Result<Vec<SummaryRow>> {
-    on_read!(&app.db, db => {
-        let mut query = QueryBuilder::new("select ");
+) -> sqlx::Result<Vec<ListedRow>> {
+    fetch_all!(&app.db, ListedRow, query => {
+        query.push("select ");
         push_summary!(query, viewer);
-        query.push(format_args!(" from (select {} as id", selection.id()));
+        push_total!(query, selection);
+        query.push(selection.from()).push(selection.join());
+        query.push(" join account u on u.id = a.author_id");
         push_matches!(query, selection);
         query.push(selection.newest_first());
-        push_page!(query, list);
-        query.build_query_as().fetch_all(db).await
+        push_window!(query, list);
     })
 }
+
+/// Articles after others. The inner query finds their numbers in an index alone, also of those that
+/// are passed over; only the few that are left over are then looked up whole.
+async fn later_page(
+    app: &InProcess,
+    viewer: Option<i64>,
+    selection: &Selection<'_>,
+    list: &ListArticles,
+) -> sqlx::Result<Vec<ListedRow>> {
+    fetch_all!(&app.db, ListedRow, query => {
+        query.push("select ");
+        push_summary!(query, viewer);
+        push_total!(query, selection);
+        query.push(format_args!(" from (select {} as id", selection.id()));
+        query.push(selection.from());
+        push_matches!(query, selection);
+        query.push(selection.newest_first());
+        push_window!(query, list);
+        query.push(WHOLE);
+    })
+}
+
+/// What follows on an inner query that has the articles' numbers.
+const WHOLE: &str = ") page join article a on a.id = page.id join account u on u.id = a.author_id
+    order by a.created_at desc, a.id desc";
 
 /// A window on the articles of everyone whom the caller follows.
 ///
@@ -192,52 +246,49 @@ async fn window(
 /// as are asked for. So it costs what these authors have written, however large the app is.
 pub(crate) async fn feed(app: &InProcess, caller: &Caller, window: Window) -> Result<ArticlePage> {
     const TOTAL: &str = "
-        select cast(coalesce(sum(u.article_count), 0) as bigint)
-        from follow f join account u on u.id = f.followed_id where f.follower_id = $1";
+        select cast(coalesce(sum(f_u.article_count), 0) as bigint)
+        from follow f join account f_u on f_u.id = f.followed_id where f.follower_id = ";
     let (viewer, _) = app.tokens.account(caller)?;
-    let rows: Vec<SummaryRow> = on_read!(&app.db, db => {
-        let mut query = QueryBuilder::new("select ");
+    let rows = fetch_all!(&app.db, ListedRow, query => {
+        query.push("select ");
         push_summary!(query, viewer);
+        query.push(", (").push(TOTAL).push_bind(viewer).push(") as total");
         query.push(
             " from (
                 select w.id from follow f join article w on w.author_id = f.followed_id
                 where f.follower_id = ",
         );
         query.push_bind(viewer).push(" order by w.created_at desc, w.id desc");
-        push_page!(query, window);
-        query.build_query_as().fetch_all(db).await
+        push_window!(query, window);
+        query.push(WHOLE);
     })
     .map_err(db_error::reading)?;
-    let total: i64 =
-        on_read!(&app.db, db => sqlx::query_scalar(TOTAL).bind(viewer).fetch_one(db).await)
-            .map_err(db_error::reading)?;
-    Ok(page(rows, total))
+    if rows.is_empty() && window.offset > 0 {
+        let total: i64 = on_read!(&app.db, db => {
+            let mut query = QueryBuilder::new(TOTAL);
+            query.push_bind(viewer).build_query_scalar().fetch_one(db).await
+        })
+        .map_err(db_error::reading)?;
+        return Ok(ArticlePage { articles: Vec::new(), articles_count: total.unsigned_abs() });
+    }
+    Ok(page(rows))
 }
 
-fn page(rows: Vec<SummaryRow>, total: i64) -> ArticlePage {
+/// No row on a first page means that nothing matches.
+fn page(rows: Vec<ListedRow>) -> ArticlePage {
+    let total = rows.first().map_or(0, |row| row.total);
     ArticlePage {
-        articles: rows.into_iter().map(ArticleSummary::from).collect(),
+        articles: rows.into_iter().map(|row| row.summary.into()).collect(),
         articles_count: total.unsigned_abs(),
     }
 }
 
-/// How many articles match. `None` means that the tag or the account that was asked for does not
-/// exist.
-async fn total(app: &InProcess, selection: &Selection<'_>) -> sqlx::Result<Option<i64>> {
+/// How many articles match.
+async fn total(app: &InProcess, selection: &Selection<'_>) -> sqlx::Result<i64> {
     on_read!(&app.db, db => {
-        let mut query = QueryBuilder::new("");
-        match selection.kept_total() {
-            Some((kept, name)) => {
-                query.push(kept);
-                if let Some(name) = name {
-                    query.push_bind(name);
-                }
-            }
-            None => {
-                query.push("select count(*)");
-                push_matches!(query, selection);
-            }
-        }
-        query.build_query_scalar().fetch_optional(db).await
+        let mut query = QueryBuilder::new("select 0");
+        push_total!(query, selection);
+        query.build_query_as().fetch_one(db).await
     })
+    .map(|(_, total): (i32, i64)| total)
 }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use conduit::{Caller, Comment, Error, NewComment, Outcome, Profile, Resource, Result};
+use serde::Deserialize;
 use sqlx::{FromRow, QueryBuilder};
 
 use crate::{
@@ -10,12 +11,13 @@ use crate::{
     budget::within,
     db::{Tx, in_tx, on_read, on_write},
     db_error,
+    listing::{Listed, fetch_all, flag},
     profiles::push_profile,
     validation,
 };
 
 /// A comment with its author, or only nulls: the one row of an article without comments.
-#[derive(FromRow)]
+#[derive(FromRow, Deserialize)]
 struct CommentRow {
     id: Option<i64>,
     created_at: Option<DateTime<Utc>>,
@@ -24,7 +26,13 @@ struct CommentRow {
     username: Option<String>,
     bio: Option<String>,
     image: Option<String>,
+    #[serde(deserialize_with = "flag")]
     following: bool,
+}
+
+impl Listed for CommentRow {
+    const JSON: &str =
+        "json_array(id, created_at, updated_at, body, username, bio, image, following)";
 }
 
 impl CommentRow {
@@ -60,8 +68,7 @@ pub(crate) async fn list(app: &InProcess, caller: &Caller, slug: &str) -> Result
     if !validation::can_be_addressed(slug) {
         return Err(not_found());
     }
-    let rows: Vec<CommentRow> = on_read!(&app.db, db => {
-        let mut query = QueryBuilder::new("");
+    let rows = fetch_all!(&app.db, CommentRow, query => {
         push_comment!(query, viewer);
         query
             .push(
@@ -72,7 +79,6 @@ pub(crate) async fn list(app: &InProcess, caller: &Caller, slug: &str) -> Result
             )
             .push_bind(slug)
             .push(" order by c.created_at, c.id");
-        query.build_query_as().fetch_all(db).await
     })
     .map_err(db_error::reading)?;
     if rows.is_empty() {

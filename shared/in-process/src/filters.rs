@@ -83,31 +83,42 @@ impl<'l> Selection<'l> {
         self.0.first().map_or(&AUTHOR, |(filter, _)| *filter)
     }
 
+    /// Under which name the walked table stands in the query. Where it is that of the articles, the
+    /// walk finds them right away.
+    fn alias(&self) -> &'static str {
+        if self.walk().table == AUTHOR.table { "a" } else { "w" }
+    }
+
     /// The number of the walked article.
     pub(crate) fn id(&self) -> String {
-        format!("w.{}", self.walk().id)
+        format!("{}.{}", self.alias(), self.walk().id)
     }
 
     /// Newest first; of two with the same time the later created one.
     pub(crate) fn newest_first(&self) -> String {
-        let Filter { time, id, .. } = self.walk();
-        format!(" order by w.{time} desc, w.{id} desc")
+        let (alias, Filter { time, id, .. }) = (self.alias(), self.walk());
+        format!(" order by {alias}.{time} desc, {alias}.{id} desc")
     }
 
     /// The walked table.
     pub(crate) fn from(&self) -> String {
-        format!(" from {} w", self.walk().table)
+        format!(" from {} {}", self.walk().table, self.alias())
+    }
+
+    /// How one gets from an entry of the walk to the article.
+    pub(crate) fn join(&self) -> &'static str {
+        if self.alias() == "a" { "" } else { " join article a on a.id = w.article_id" }
     }
 
     /// What an entry of the walk has to satisfy.
     pub(crate) fn conditions(&self) -> impl Iterator<Item = Condition<'l>> {
-        let walk = self.walk();
-        self.0.iter().enumerate().map(|(position, (filter, value))| {
+        let (walk, alias) = (self.walk(), self.alias());
+        self.0.iter().enumerate().map(move |(position, (filter, value))| {
             let Filter { table, id, owner, named, .. } = filter;
             let (before, after) = if position == 0 {
-                (format!(" where w.{owner} = (select id from {named} = "), ")")
+                (format!(" where {alias}.{owner} = (select id from {named} = "), ")")
             } else {
-                let look_up = format!("select 1 from {table} f where f.{id} = w.{}", walk.id);
+                let look_up = format!("select 1 from {table} f where f.{id} = {alias}.{}", walk.id);
                 let owned = format!("f.{owner} = (select id from {named} = ");
                 (format!(" and exists ({look_up} and {owned}"), "))")
             };
@@ -128,14 +139,34 @@ impl<'l> Selection<'l> {
     }
 }
 
-/// Adds to a query which entries of which table match.
+/// Adds to a query which entries of the walk match.
 macro_rules! push_matches {
     ($query:expr, $selection:expr) => {
-        $query.push($selection.from());
         for condition in $selection.conditions() {
             $query.push(condition.before).push_bind(condition.value).push(condition.after);
         }
     };
 }
 
-pub(crate) use push_matches;
+/// Adds a column with the number of all articles that match: 0 also when the tag or the account that
+/// was asked for does not exist.
+macro_rules! push_total {
+    ($query:expr, $selection:expr) => {
+        $query.push(", coalesce((");
+        match $selection.kept_total() {
+            Some((kept, name)) => {
+                $query.push(kept);
+                if let Some(name) = name {
+                    $query.push_bind(name);
+                }
+            }
+            None => {
+                $query.push("select count(*)").push($selection.from());
+                $crate::filters::push_matches!($query, $selection);
+            }
+        }
+        $query.push("), 0) as total");
+    };
+}
+
+pub(crate) use {push_matches, push_total};

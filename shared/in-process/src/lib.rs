@@ -5,7 +5,7 @@
 //! Read in this order: [`InProcess`] below (the table of contents), `users`, `profiles`,
 //! `articles` with `filters`, `authoring` with `slugs`, `favorites`, `comments` and `tags` (one use
 //! case after the other, with its SQL),
-//! `db` (how one text of SQL runs on two databases), `connect` (how a database is opened), `tokens`
+//! `listing` (how a list comes out), `db` (how one text of SQL runs on two databases), `connect` (how a database is opened), `tokens`
 //! and `passwords` (who is who), `db_error` (what can go wrong). The tables stand in `migrations/`.
 
 mod articles;
@@ -21,6 +21,7 @@ mod db_error;
 mod favorites;
 mod filters;
 mod hs256;
+mod listing;
 mod passwords;
 mod profiles;
 pub mod provision;

@@ -1,20 +1,24 @@
 //! Accounts as others see them.
 
 use conduit::{Caller, Error, Profile, Resource, Result};
+use serde::Deserialize;
 use sqlx::{FromRow, QueryBuilder};
 
 use crate::{
     InProcess,
     db::{Tx, in_tx, on_read},
-    db_error, validation,
+    db_error,
+    listing::flag,
+    validation,
 };
 
 /// The columns that [`push_profile!`] adds to a query.
-#[derive(FromRow)]
+#[derive(FromRow, Deserialize)]
 pub(crate) struct ProfileRow {
     username: String,
     bio: Option<String>,
     image: Option<String>,
+    #[serde(deserialize_with = "flag")]
     following: bool,
 }
 
@@ -25,17 +29,19 @@ impl From<ProfileRow> for Profile {
     }
 }
 
-/// Adds the columns of a profile to a query in which `u` is the account. Nobody follows for a
-/// visitor without an account: comparing with the null that stands for them finds no row.
+/// Adds the columns of a profile to a query in which `u` is the account.
 macro_rules! push_profile {
     ($query:expr, $viewer:expr) => {
-        $query
-            .push(
-                "u.username, u.bio, u.image, exists (
-                    select 1 from follow where followed_id = u.id and follower_id = ",
-            )
-            .push_bind($viewer)
-            .push(") as following")
+        $query.push("u.username, u.bio, u.image, ");
+        match Option::<i64>::from($viewer) {
+            // Nobody follows for a visitor without an account.
+            None => $query.push("false"),
+            Some(viewer) => $query
+                .push("exists (select 1 from follow where followed_id = u.id and follower_id = ")
+                .push_bind(viewer)
+                .push(")"),
+        };
+        $query.push(" as following");
     };
 }
 

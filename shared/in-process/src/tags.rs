@@ -2,11 +2,29 @@
 
 use conduit::Result;
 
-use crate::{InProcess, db::on_read, db_error};
+use serde::Deserialize;
+use sqlx::FromRow;
+
+use crate::{
+    InProcess, db_error,
+    listing::{Listed, fetch_all},
+};
+
+/// The name of a tag.
+#[derive(FromRow, Deserialize)]
+#[serde(transparent)]
+struct TagRow {
+    name: String,
+}
+
+impl Listed for TagRow {
+    const JSON: &str = "name";
+}
 
 pub(crate) async fn list(app: &InProcess) -> Result<Vec<String>> {
     const IN_USE: &str =
         "select name from tag where article_count > 0 order by article_count desc, name";
-    on_read!(&app.db, db => sqlx::query_scalar(IN_USE).fetch_all(db).await)
-        .map_err(db_error::reading)
+    let rows = fetch_all!(&app.db, TagRow, query => { query.push(IN_USE); });
+    let rows = rows.map_err(db_error::reading)?;
+    Ok(rows.into_iter().map(|row| row.name).collect())
 }
