@@ -53,6 +53,13 @@ pub(crate) static FAVICON: LazyLock<Asset> =
 
 const SVG: &str = "image/svg+xml";
 
+/// Under which address a file of this name is served, if there is one.
+pub fn address_of(name: &str) -> Option<&'static str> {
+    ALL.into_iter().find(|asset| asset.name == name).map(|asset| asset.path.as_str())
+}
+
+static ALL: [&LazyLock<Asset>; 4] = [&STYLESHEET, &SCRIPT, &DEFAULT_AVATAR, &FAVICON];
+
 impl Asset {
     fn new(name: &'static str, content_type: &'static str, bytes: &'static [u8]) -> Self {
         let path = format!("/static/{:016x}/{name}", fnv1a(bytes));
@@ -101,8 +108,7 @@ pub(crate) async fn serve<C: Conduit>(
     visit: Visit,
 ) -> Response {
     let name = visit.uri().path().rsplit('/').next();
-    let assets: [&'static Asset; 4] = [&STYLESHEET, &SCRIPT, &DEFAULT_AVATAR, &FAVICON];
-    let Some(asset) = assets.into_iter().find(|asset| name == Some(asset.name)) else {
+    let Some(asset) = ALL.into_iter().find(|asset| name == Some(asset.name)) else {
         return error::not_found(State(app), visit).await;
     };
     let cache = if visit.uri().path() == asset.path {

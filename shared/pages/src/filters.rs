@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use askama::{Values, filter_fn};
+use askama::{FastWritable, Values, filter_fn, filters::HtmlSafe};
 use chrono::{DateTime, Datelike, Utc};
 use conduit::{Timestamp, wire::path::SEGMENT};
 use percent_encoding::{PercentEncode, utf8_percent_encode};
@@ -13,20 +13,38 @@ use crate::assets;
 
 /// A name as one segment of an address.
 #[filter_fn]
-pub(crate) fn segment<'a>(name: &'a str, _: &dyn Values) -> askama::Result<PercentEncode<'a>> {
-    Ok(utf8_percent_encode(name, SEGMENT))
+pub(crate) fn segment<'a>(name: &'a str, _: &dyn Values) -> askama::Result<Encoded<'a>> {
+    Ok(Encoded(utf8_percent_encode(name, SEGMENT)))
 }
 
 /// An address of this site as the value of a query parameter.
 #[filter_fn]
-pub(crate) fn query<'a>(address: &'a str, _: &dyn Values) -> askama::Result<PercentEncode<'a>> {
-    Ok(query_value(address))
+pub(crate) fn query<'a>(address: &'a str, _: &dyn Values) -> askama::Result<Encoded<'a>> {
+    Ok(Encoded(query_value(address)))
 }
 
 /// The same, outside of a template. Slashes too: an address in an address must not pass for where
 /// somebody is.
 pub(crate) fn query_value(address: &str) -> PercentEncode<'_> {
     utf8_percent_encode(address, SEGMENT)
+}
+
+/// A name with escapes in place of all that could mean something in an address, or in HTML: it can
+/// be written as it is.
+pub(crate) struct Encoded<'a>(PercentEncode<'a>);
+
+impl fmt::Display for Encoded<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl HtmlSafe for Encoded<'_> {}
+
+impl FastWritable for Encoded<'_> {
+    fn write_into(&self, to: &mut dyn fmt::Write, _: &dyn Values) -> askama::Result<()> {
+        Ok(self.0.clone().try_for_each(|piece| to.write_str(piece))?)
+    }
 }
 
 /// The day of a point in time: `January 20, 2026`.
@@ -76,6 +94,9 @@ impl fmt::Display for Day {
         write!(f, "{month} {}, {}", self.0.day(), self.0.year())
     }
 }
+
+/// It consists of letters, digits, a blank and a comma.
+impl HtmlSafe for Day {}
 
 #[cfg(test)]
 mod tests {

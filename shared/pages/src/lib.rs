@@ -28,6 +28,8 @@ mod session;
 mod settings;
 mod visit;
 
+pub use assets::address_of;
+
 use std::time::Duration;
 
 use axum::{

@@ -1,4 +1,6 @@
-use super::{MAX_DEPTH, MAX_RAW_TAGS, to_html};
+use contract::dataset::{Dataset, Size};
+
+use super::{CLEANER, MAX_DEPTH, MAX_RAW_TAGS, Options, Parser, html, is_plain, to_html};
 
 #[test]
 fn one_paragraph_is_one_p() {
@@ -125,4 +127,53 @@ fn depth_is_bounded() {
 fn what_comes_after_the_depths_is_not_affected() {
     let html = to_html(&format!("{} deep\n\n# After\n", ">".repeat(100)));
     assert!(html.trim_end().ends_with("<h2>After</h2>"), "{html}");
+}
+
+/// What is not cleaned has to be what cleaning would have left of it. (Quotes in a text are escaped
+/// or not, which means the same; the cleaner reads both and writes one.)
+#[test]
+fn what_is_plain_is_clean() {
+    let dataset = Dataset::new(Size::default(), 3);
+    let mut texts: Vec<String> = (0..300).map(|index| dataset.article(index).body).collect();
+    texts.extend(
+        [
+            "a *b* **c** ~~d~~ `e < f` \"g\" 'h' & i",
+            "> quote\n> > deeper\n\n3. three\n4. four\n\n---\n\n- a\n\n- b  \n  c",
+            "```rust\nlet x = \"<script>\";\n```\n\n    indented <b>\n",
+            "[a](https://a.example/b?c=1#d) <https://b.example> &lt;i&gt; &amp;amp; \\<b>",
+            "# One\n\nTwo\n===\n",
+        ]
+        .map(str::to_owned),
+    );
+    let mut plain = 0;
+    for text in texts {
+        let events: Vec<_> = Parser::new_ext(&text, Options::ENABLE_STRIKETHROUGH).collect();
+        plain += usize::from(events.iter().all(is_plain));
+        let quick = to_html(&text);
+        let again = CLEANER.clean(&quick).to_string();
+        let unquoted = quick.replace("&quot;", "\"").replace(" />", ">");
+        assert_eq!(unquoted, again, "{text}");
+    }
+    assert!(plain > 200, "{plain} of the texts were plain");
+}
+
+#[test]
+fn what_only_looks_plain_is_cleaned() {
+    for text in [
+        "[x](javascript:alert(1))",
+        "[x](https://a.example/\"onclick=alert(1))",
+        "[x](https://a.example \"title\")",
+        "[x](//a.example)",
+        "![x](https://a.example/x.png)",
+        "a <b>c</b>",
+        "```a\"b\nc\n```",
+        "| a |\n|---|\n| b |",
+    ] {
+        let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH;
+        let events: Vec<_> = Parser::new_ext(text, options).collect();
+        assert!(!events.iter().all(is_plain), "{text}");
+        let mut raw = String::new();
+        html::push_html(&mut raw, events.into_iter());
+        assert_eq!(to_html(text), CLEANER.clean(&raw).to_string(), "{text}");
+    }
 }

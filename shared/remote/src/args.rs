@@ -22,10 +22,10 @@ impl StartError {
 }
 
 impl BackendArgs {
-    /// The origin of the backend, such as `http://localhost:8001`, without a slash at the end.
+    /// The origin of the backend, such as `http://localhost:8001`.
     ///
     /// The messages don't repeat the address: somebody may have put a password into it.
-    pub(crate) fn origin(&self) -> Result<String, StartError> {
+    pub(crate) fn origin(&self) -> Result<Url, StartError> {
         let url = Url::parse(self.backend_url.trim()).map_err(|reason| {
             StartError::new(format!("{reason} (expected something like http://localhost:8001)"))
         })?;
@@ -36,7 +36,7 @@ impl BackendArgs {
         } else if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
             "must end after the port; the path of the API is added to it"
         } else {
-            return Ok(url.origin().ascii_serialization());
+            return Ok(url);
         };
         Err(StartError::new(problem))
     }
@@ -47,7 +47,8 @@ mod tests {
     use super::*;
 
     fn origin(url: &str) -> Result<String, StartError> {
-        BackendArgs { backend_url: url.to_owned() }.origin()
+        let url = BackendArgs { backend_url: url.to_owned() }.origin()?;
+        Ok(url.origin().ascii_serialization())
     }
 
     #[test]

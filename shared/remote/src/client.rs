@@ -1,6 +1,7 @@
 //! Sending a call: the budget, the one repetition, and what a failure on the way means.
 
 use std::{
+    fmt::Display,
     hash::{BuildHasher, RandomState},
     time::Duration,
 };
@@ -10,7 +11,7 @@ use conduit::{
     wire::{self, API, ErrorBody},
 };
 use http::{Method, StatusCode, header::RETRY_AFTER};
-use reqwest::{RequestBuilder, Response};
+use reqwest::{RequestBuilder, Response, Url};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::StartError;
@@ -39,7 +40,8 @@ const READY_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub(crate) struct Client {
     http: reqwest::Client,
-    origin: String,
+    /// Taken apart once: to do that for every call would cost more than to send it.
+    origin: Url,
 }
 
 /// Whether a call may be sent a second time, as the port's documentation says of each.
@@ -78,7 +80,7 @@ enum Fault {
 }
 
 impl Client {
-    pub(crate) fn new(origin: String) -> std::result::Result<Self, StartError> {
+    pub(crate) fn new(origin: Url) -> std::result::Result<Self, StartError> {
         let http = reqwest::Client::builder()
             // The address of the backend is a setting of ours. A proxy from the environment, a
             // redirect or a silent repetition would make it something else.
@@ -94,8 +96,7 @@ impl Client {
     }
 
     pub(crate) async fn ready(&self) -> Result<()> {
-        let url = format!("{}{READY}", self.origin);
-        match self.http.get(url).timeout(READY_TIMEOUT).send().await {
+        match self.http.get(self.at(READY)).timeout(READY_TIMEOUT).send().await {
             Ok(response) if response.status().is_success() => Ok(()),
             _ => Err(Error::Unavailable(Outcome::NotDone)),
         }
@@ -147,8 +148,14 @@ impl Client {
         Ok(())
     }
 
-    fn url(&self, path: &str) -> String {
-        format!("{}{API}{path}", self.origin)
+    fn url(&self, path: &str) -> Url {
+        self.at(&format!("{API}{path}"))
+    }
+
+    fn at(&self, path: &str) -> Url {
+        let mut url = self.origin.clone();
+        url.set_path(path);
+        url
     }
 
     /// Makes the call, and answers with what a successful one brought.
@@ -229,9 +236,12 @@ fn pause() -> Duration {
 
 impl Answer {
     fn content<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_slice(&self.body).map_err(|error| {
-            Error::Internal(format!("the backend's answer is not the contract's: {error}"))
-        })
+        let wrong = |what: &dyn Display| {
+            Error::Internal(format!("the backend's answer is not the contract's: {what}"))
+        };
+        // Text is checked once as a whole, and not string by string.
+        let text = str::from_utf8(&self.body).map_err(|error| wrong(&error))?;
+        serde_json::from_str(text).map_err(|error| wrong(&error))
     }
 
     fn error(&self, repeat: Repeat) -> Error {
