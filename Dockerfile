@@ -5,13 +5,13 @@
 # No stage downloads anything but crates, so a stage can be rebuilt years later and without a network
 # as far as the layers below it are cached.
 
-# The manifests of the whole workspace and nothing else, whichever crates there are. The stage runs
+# The manifests of the whole workspace, Cargo's settings, and nothing else, whichever crates there are. The stage runs
 # again at every change of a file, but what it leaves only differs when a manifest does.
 FROM debian:bookworm-slim AS manifests
 WORKDIR /src
 COPY . .
 RUN mkdir /manifests \
- && find . \( -name Cargo.toml -o -name Cargo.lock \) -exec cp --parents {} /manifests/ \;
+ && find . \( -name Cargo.toml -o -name Cargo.lock -o -path './.cargo/*' \) -exec cp --parents {} /manifests/ \;
 
 FROM rust:1-slim-bookworm AS build
 WORKDIR /src
@@ -26,6 +26,7 @@ RUN for manifest in */Cargo.toml shared/*/Cargo.toml; do \
         src="${manifest%/Cargo.toml}/src" && mkdir "$src" \
         && echo 'fn main() {}' > "$src/main.rs" && echo > "$src/lib.rs" || exit 1; \
     done \
+ && cp benches/src/main.rs benches/floor.rs \
  && cargo build --locked --release --bins $PACKAGES \
  && rm -r */src shared/*/src
 
