@@ -13,7 +13,9 @@
 //! with [`load`] and [`probe`], [`guardian`] sees to it that nothing is left behind.
 
 pub mod affinity;
+pub mod against_floor;
 pub mod composition;
+pub mod count;
 pub mod databases;
 pub mod doctor;
 pub mod executor;

@@ -11,6 +11,8 @@ use clap::{Args, Parser, Subcommand};
 use contract::dataset::{Dataset, Size};
 use in_process::DatabaseArgs;
 use lab::{
+    against_floor,
+    count::{self, Stored},
     databases::Engine,
     doctor,
     experiment::{self, Preset},
@@ -42,6 +44,45 @@ enum Command {
         /// `sqlite`, `postgres` (a private server), or the URL of a PostgreSQL server.
         #[arg(long, value_name = "DB", default_value = "sqlite")]
         db: Engine,
+    },
+    /// Count what pages take in instructions, statements and calls, and compare with the figures
+    /// in force. Fails when one has grown by more than 5 %.
+    Count(CountArgs),
+    /// Measure how far above a page written by hand the app stands, in CPU time and latency.
+    Floor {
+        /// `sqlite`, or `postgres` (a private server).
+        #[arg(long, value_name = "DB", default_value = "sqlite")]
+        db: Engine,
+        /// Server starts, which the intervals rest on.
+        #[arg(long, value_name = "N", default_value_t = 24)]
+        rounds: usize,
+        /// Requests in each stretch; two stretches a round for each system.
+        #[arg(long, value_name = "N", default_value_t = 400)]
+        requests: usize,
+        /// Repeat a measurement: the same order.
+        #[arg(long)]
+        seed: Option<u64>,
+        /// Keep the figures in place of the earlier ones of that database.
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Measure what a page takes with more and more data.
+    Growth {
+        /// `sqlite`, or `postgres` (a private server).
+        #[arg(long, value_name = "DB", default_value = "sqlite")]
+        db: Engine,
+        /// How many articles, one size after the other.
+        #[arg(value_name = "N", required = true)]
+        articles: Vec<u64>,
+        /// Keep the figures in place of the earlier ones of that database.
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Write the tables of a document about performance again, from the figures in force.
+    Performance {
+        /// The document.
+        #[arg(value_name = "FILE", default_value = "docs/performance.md")]
+        document: PathBuf,
     },
     /// Fill a database of your own with test data.
     Seed(SeedArgs),
@@ -90,6 +131,22 @@ struct RunArgs {
     /// Repeat a run: the same visitors at the same times in the same order.
     #[arg(long)]
     seed: Option<u64>,
+}
+
+#[derive(Args, Debug)]
+struct CountArgs {
+    /// `sqlite`, or `postgres` (a private server, not counted itself).
+    #[arg(long, value_name = "DB", default_value = "sqlite")]
+    db: Engine,
+    /// What was changed: what is counted now is in force from now on.
+    #[arg(long, value_name = "CHANGE", requires = "why", conflicts_with = "rejected")]
+    kept: Option<String>,
+    /// What was tried in vain: the figures in force stay.
+    #[arg(long, value_name = "CHANGE", requires = "why")]
+    rejected: Option<String>,
+    /// Why, in a sentence.
+    #[arg(long, value_name = "REASON")]
+    why: Option<String>,
 }
 
 #[derive(Args, Debug)]
@@ -149,6 +206,23 @@ async fn carry_out(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Run(args) => run_all(args).await,
         Command::Up { db } => up::up(&db).await,
+        Command::Count(args) => count(args).await,
+        Command::Floor { db, rounds, requests, seed, keep } => {
+            let seed = seed.unwrap_or_else(seed_from_clock);
+            let record = against_floor::measure(&db, rounds, requests, seed).await?;
+            print!("{}", report::floor_table(&record));
+            if keep {
+                let mut stored = Stored::read()?;
+                stored.floor.retain(|kept| kept.database != record.database);
+                stored.floor.push(record);
+                stored.write()?;
+            }
+            Ok(())
+        }
+        Command::Growth { db, articles, keep } => grow(&db, &articles, keep).await,
+        Command::Performance { document } => {
+            report::update_performance(&document, &Stored::read()?)
+        }
         Command::Seed(args) => fill(args).await,
         Command::List => {
             for experiment in experiment::registry() {
@@ -202,6 +276,45 @@ async fn run_all(args: RunArgs) -> anyhow::Result<()> {
 fn seed_from_clock() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::from(now.subsec_micros())
+}
+
+async fn count(args: CountArgs) -> anyhow::Result<()> {
+    let CountArgs { db, kept, rejected, why } = args;
+    if !count::is_installed() {
+        let missing = "valgrind is not installed";
+        let required = std::env::var_os("CONDUIT_REQUIRE_ALL").is_some_and(|value| value == "1");
+        anyhow::ensure!(!required, "{missing}");
+        println!("ignored: needs valgrind");
+        return Ok(());
+    }
+    let counts = count::count(&db).await?;
+    print!("{}", counts.table());
+    let tried = match (kept, rejected) {
+        (Some(what), _) => Some((what, true)),
+        (None, Some(what)) => Some((what, false)),
+        (None, None) => None,
+    };
+    match tried {
+        Some((what, kept)) => {
+            Stored::read()?.tried(db.kind(), what, kept, why.unwrap_or_default(), counts).write()
+        }
+        None => Stored::read()?.check(db.kind(), &counts),
+    }
+}
+
+async fn grow(db: &Engine, sizes: &[u64], keep: bool) -> anyhow::Result<()> {
+    let mut rows = Vec::new();
+    for articles in sizes {
+        rows.extend(count::growth(db, *articles).await?);
+    }
+    print!("{}", report::growth_table(&rows));
+    if keep {
+        let mut stored = Stored::read()?;
+        stored.growth.retain(|row| row.database != db.kind());
+        stored.growth.extend(rows);
+        stored.write()?;
+    }
+    Ok(())
 }
 
 async fn fill(args: SeedArgs) -> anyhow::Result<()> {

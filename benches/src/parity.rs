@@ -24,10 +24,10 @@ use crate::{
 };
 
 /// The counter of SQL statements, on every server with a database.
-const STATEMENTS: &str = in_process::SQL_STATEMENTS;
+pub(crate) const STATEMENTS: &str = in_process::SQL_STATEMENTS;
 
 /// The counter of calls to the backend, on the frontend.
-const BACKEND_CALLS: &str = remote::BACKEND_CALLS;
+pub(crate) const BACKEND_CALLS: &str = remote::BACKEND_CALLS;
 
 /// After how many differing answers enough has been seen.
 const ENOUGH: usize = 5;
@@ -189,7 +189,8 @@ impl parity::Arm for Architecture {
     }
 }
 
-async fn metrics(connections: &Connections) -> anyhow::Result<String> {
+/// What a server counts, in Prometheus' text format.
+pub(crate) async fn metrics(connections: &Connections) -> anyhow::Result<String> {
     let mut request = http::Request::new(Body::default());
     *request.uri_mut() = Uri::from_static("/metrics");
     let answer = connections.send(request).await?;
@@ -201,7 +202,7 @@ async fn metrics(connections: &Connections) -> anyhow::Result<String> {
 
 /// The value of a counter in Prometheus' text format, summed over its labels; 0 when nothing was
 /// counted yet.
-fn counter(text: &str, name: &str) -> u64 {
+pub(crate) fn counter(text: &str, name: &str) -> u64 {
     let of_counter = |line: &str| -> Option<f64> {
         let rest = line.strip_prefix(name)?;
         let value = match rest.strip_prefix('{') {

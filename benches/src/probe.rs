@@ -161,6 +161,18 @@ impl Stat {
     }
 }
 
+/// How often the threads of a process that live now have given up their core to wait, since each
+/// began.
+pub fn waits(pid: Pid) -> anyhow::Result<u64> {
+    let mut waits = 0;
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let status = fs::read_to_string(thread?.path().join("status"))?;
+        let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        waits += count.context("no voluntary_ctxt_switches in status")?.trim().parse::<u64>()?;
+    }
+    Ok(waits)
+}
+
 /// Resident memory of all watched processes, MiB by name.
 pub fn resident(watched: &[Watched]) -> anyhow::Result<BTreeMap<String, f64>> {
     let mut resident = BTreeMap::new();

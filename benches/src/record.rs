@@ -184,6 +184,10 @@ pub enum Arm {
     Twin,
     /// A monolith that burns some CPU on top: the planted control.
     Planted,
+    /// The home page by hand, without the app's structure: see `floor.rs`.
+    Floor,
+    /// The same with the least hop that there can be between two processes.
+    Hop,
 }
 
 impl Page {
@@ -204,6 +208,8 @@ impl Arm {
             Self::Split => "split",
             Self::Twin => "twin",
             Self::Planted => "planted",
+            Self::Floor => "floor",
+            Self::Hop => "hop",
         }
     }
 }

@@ -19,6 +19,13 @@ pub const FRONTEND: &str = "split-frontend";
 /// Package, binary and role of the API of the split.
 pub const BACKEND: &str = "split-backend";
 
+/// The home page by hand: a program of the lab's own package.
+pub const FLOOR: &str = "floor";
+/// In results, the process of [`FLOOR`] that has the pages when it runs as two.
+pub const FLOOR_FRONTEND: &str = "floor-frontend";
+/// In results, the one that has the data.
+pub const FLOOR_BACKEND: &str = "floor-backend";
+
 /// The lab's own package. It is built already; naming it beside the servers makes Cargo choose the
 /// same features of shared dependencies for them, so that nothing is compiled a second time.
 const LAB: &str = env!("CARGO_PKG_NAME");

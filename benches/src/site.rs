@@ -27,6 +27,8 @@ pub struct Site {
     pub rig: Rig,
     /// The filled database.
     pub seeded: Seeded,
+    /// The kind of database.
+    pub engine: String,
     /// What it was filled with.
     pub dataset: Dataset,
     /// A directory of one's own, removed at the end.
@@ -42,6 +44,14 @@ impl Site {
     /// # Errors
     /// One line that says what could not be had.
     pub async fn build(engine: &Engine, layout: Layout) -> anyhow::Result<Self> {
+        Self::with(engine, layout, Size::default()).await
+    }
+
+    /// The same with another amount of data.
+    ///
+    /// # Errors
+    /// As [`Self::build`].
+    pub async fn with(engine: &Engine, layout: Layout, size: Size) -> anyhow::Result<Self> {
         engine.check()?;
         let mut guardian = Guardian::start()?;
         let (name, value) = guardian.mark();
@@ -57,14 +67,15 @@ impl Site {
         let logs = dir.join("logs");
         fs::create_dir(&logs)?;
         let token_secret = dir.join(in_process::SECRET_FILE);
-        let dataset = Dataset::new(Size::default(), DATASET_SEED);
+        let dataset = Dataset::new(size, DATASET_SEED);
         let what = format!("{} articles into {}", dataset.size().articles, engine.kind());
         progress::say("Seeding", &what);
         let ignore = |_, _| {};
         let seeded =
             Seeded::prepare(engine, &dataset, &dir, &token_secret, &mut guardian, ignore).await?;
-        let rig = Rig { binaries, layout, mark, token_secret, planted: None, logs };
-        Ok(Self { rig, seeded, dataset, dir, guardian })
+        let rig =
+            Rig { binaries, under: Vec::new(), layout, mark, token_secret, planted: None, logs };
+        Ok(Self { rig, seeded, engine: engine.kind().to_owned(), dataset, dir, guardian })
     }
 }
 

@@ -171,7 +171,8 @@ impl Truth {
             Arm::Split => [self.split[0], self.split[1]],
             Arm::Twin => [self.twin; 2],
             Arm::Planted => [1.0 + self.planted * self.planted_ms() / self.cpu_ms, 1.0],
-            Arm::Monolith => [1.0; 2],
+            // A run of the boundary has no hand-written page in it.
+            Arm::Monolith | Arm::Floor | Arm::Hop => [1.0; 2],
         };
         let jitter = (self.noise[1] * noise.normal()).exp();
         let total = n as f64 * self.cpu_ms * page * cpu * shift * jitter;

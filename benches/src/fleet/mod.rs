@@ -21,7 +21,7 @@ use crate::{
     databases::{Database, Databases},
     probe::{Scope, Watched},
     record::{Arm, Layout, Start},
-    servers::{BACKEND, Binaries, FRONTEND, MONOLITH},
+    servers::{BACKEND, Binaries, FLOOR, FLOOR_BACKEND, FLOOR_FRONTEND, FRONTEND, MONOLITH},
 };
 
 /// Database connections of every arm: an arm with more would have a larger budget.
@@ -32,6 +32,8 @@ const DB_CONNECTIONS: u32 = 8;
 pub struct Rig {
     /// The programs.
     pub binaries: Binaries,
+    /// What every server is run by: another program and its flags; mostly nothing.
+    pub under: Vec<String>,
     /// Who runs where.
     pub layout: Layout,
     /// The environment variable that marks a process as this run's.
@@ -42,6 +44,12 @@ pub struct Rig {
     pub planted: Option<PathBuf>,
     /// Where servers' logs go.
     pub logs: PathBuf,
+}
+
+/// Where the hand-written page has its content from.
+enum Data<'a> {
+    Database(&'a Database),
+    Backend(SocketAddr),
 }
 
 /// Running servers, backends before the frontends that ask them.
@@ -125,6 +133,20 @@ impl Rig {
                     fleet.members.push(backend);
                     fleet.members.push(self.start_server(frontend?).await?);
                 }
+                Arm::Floor => {
+                    let floor =
+                        self.floor(FLOOR, Data::Database(databases.of(*arm)?), *arm, name)?;
+                    fleet.members.push(self.start_server(floor).await?);
+                }
+                Arm::Hop => {
+                    let data = Data::Database(databases.of(*arm)?);
+                    let backend = self.floor(FLOOR_BACKEND, data, *arm, name)?;
+                    let backend = self.start_server(backend).await?;
+                    let data = Data::Backend(backend.process().address);
+                    fleet.members.push(backend);
+                    let frontend = self.floor(FLOOR_FRONTEND, data, *arm, name)?;
+                    fleet.members.push(self.start_server(frontend).await?);
+                }
             }
         }
         Ok(fleet)
@@ -158,10 +180,39 @@ impl Rig {
         Ok(launch)
     }
 
+    /// The hand-written page, which has no secret and fewer flags.
+    fn floor(
+        &self,
+        role: &'static str,
+        data: Data<'_>,
+        arm: Arm,
+        name: &str,
+    ) -> anyhow::Result<Launch<'_>> {
+        let mut launch = self.launch(arm, role, name)?;
+        match data {
+            Data::Database(Database { data_dir, url }) => {
+                launch.args = vec![
+                    "--data-dir".to_owned(),
+                    data_dir.display().to_string(),
+                    "--db-connections".to_owned(),
+                    DB_CONNECTIONS.to_string(),
+                ];
+                let url = url.as_ref().map(|url| ("DATABASE_URL", url.expose().to_owned()));
+                launch.env.extend(url);
+            }
+            Data::Backend(address) => {
+                launch.args = vec!["--backend-url".to_owned(), format!("http://{address}")];
+            }
+        }
+        Ok(launch)
+    }
+
     fn launch(&self, arm: Arm, role: &'static str, name: &str) -> anyhow::Result<Launch<'_>> {
         let (mark, run) = &self.mark;
+        let program = if role.starts_with(FLOOR) { FLOOR } else { role };
         Ok(Launch {
-            binary: self.binaries.path(role)?,
+            under: &self.under,
+            binary: self.binaries.path(program)?,
             role,
             arm,
             args: Vec::new(),
@@ -208,6 +259,17 @@ impl System {
 }
 
 impl Process {
+    /// Its number.
+    ///
+    /// # Errors
+    /// When it can't be seen from here.
+    pub fn pid(self) -> anyhow::Result<Pid> {
+        match self.access {
+            Access::Control(pid) | Access::Observe(pid) => Ok(pid),
+            Access::None => anyhow::bail!("{} can't be seen from here", self.role),
+        }
+    }
+
     fn signal(self, signal: Signal) -> anyhow::Result<()> {
         let Access::Control(group) = self.access else { return Ok(()) };
         killpg(group, signal).with_context(|| format!("cannot send {signal} to {}", self.role))

@@ -41,6 +41,8 @@ const POLL: Duration = Duration::from_millis(1);
 /// What is to be started.
 #[derive(Clone, Debug)]
 pub struct Launch<'a> {
+    /// What the program is run by: another program and its flags; mostly nothing.
+    pub under: &'a [String],
     /// The program.
     pub binary: &'a Path,
     /// Its name in messages and results.
@@ -91,10 +93,18 @@ pub struct Starting {
 impl Launch<'_> {
     /// Starts the process, on the cores of the thread that calls.
     pub fn spawn(self) -> anyhow::Result<Starting> {
-        let Self { binary, role, arm, args, env, log } = self;
+        let Self { under, binary, role, arm, args, env, log } = self;
         let stderr = File::create(&log).with_context(|| log.display().to_string())?;
         let started = Instant::now();
-        let mut child = Command::new(binary)
+        let mut command = match under {
+            [] => Command::new(binary),
+            [program, flags @ ..] => {
+                let mut command = Command::new(program);
+                command.args(flags).arg(binary);
+                command
+            }
+        };
+        let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(args)
             .env_clear()
@@ -232,6 +242,7 @@ mod tests {
 
     fn launch<'a>(binary: &'a Path, dir: &Path) -> Launch<'a> {
         Launch {
+            under: &[],
             binary,
             role: "monolith",
             arm: Arm::Monolith,

@@ -8,6 +8,7 @@ mod charts;
 mod explain;
 mod finding;
 mod page;
+mod performance;
 mod readme;
 mod svg;
 mod terminal;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 pub use explain::explain;
+pub use performance::{floor_table, growth_table, performance_tables, update_performance};
 pub use readme::{readme_block, readme_table, update_readme};
 pub use terminal::terminal;
 pub use verify::verify;

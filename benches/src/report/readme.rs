@@ -93,15 +93,19 @@ pub fn readme_block(readme: &str) -> Option<&str> {
 /// # Errors
 /// When the file can't be read or written, has no markers, or the run can't be judged.
 pub fn update_readme(path: &Path, run: &Run) -> anyhow::Result<()> {
+    update_block(path, &readme_table(run)?)
+}
+
+/// Puts a text between the markers of a Markdown file.
+pub(super) fn update_block(path: &Path, block: &str) -> anyhow::Result<()> {
     let shown = path.display();
-    let readme = fs::read_to_string(path).with_context(|| shown.to_string())?;
-    let parts = readme.split_once(BEGIN).and_then(|(before, rest)| {
+    let old = fs::read_to_string(path).with_context(|| shown.to_string())?;
+    let parts = old.split_once(BEGIN).and_then(|(before, rest)| {
         let (_, after) = rest.split_once(END)?;
         Some((before, after))
     });
     let (before, after) =
         parts.with_context(|| format!("{shown}: no `{BEGIN}` … `{END}` in it"))?;
-    let table = readme_table(run)?;
-    let updated = format!("{before}{BEGIN}\n{}\n{END}{after}", table.trim_matches('\n'));
+    let updated = format!("{before}{BEGIN}\n{}\n{END}{after}", block.trim_matches('\n'));
     fs::write(path, updated).with_context(|| shown.to_string())
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::count::Stored;
 use crate::experiment::Preset;
 use crate::judge::summary::Metric;
 use crate::record::{Arm, Comparison, Composition, Container, Page};
@@ -237,6 +238,15 @@ fn committed_results_verify_and_the_readme_shows_the_latest() {
         "run `cargo lab report {} --readme README.md`",
         latest.display()
     );
+}
+
+#[test]
+fn the_document_about_performance_shows_the_figures_in_force() {
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/performance.md");
+    let document = fs::read_to_string(document).unwrap();
+    let tables = performance_tables(&Stored::read().unwrap());
+    let shown = readme_block(&document).unwrap();
+    assert_eq!(shown, tables.trim_matches('\n'), "run `cargo lab performance`");
 }
 
 /// `cargo test -p lab --lib -- --ignored to_look_at` writes reports of synthetic runs.

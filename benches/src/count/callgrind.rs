@@ -1,0 +1,103 @@
+//! Valgrind's tool Callgrind: it runs a program on a processor of its own making, and counts.
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, ensure};
+use nix::unistd::Pid;
+
+/// The program that runs another one.
+const VALGRIND: &str = "valgrind";
+
+/// The program that talks to it meanwhile.
+const REMOTE_CONTROL: &str = "vgdb";
+
+/// Whether it can be used on this machine.
+pub fn is_installed() -> bool {
+    let there = |program: &str| {
+        let asked = Command::new(program).arg("--help").output();
+        asked.is_ok_and(|answer| answer.status.success())
+    };
+    there(VALGRIND) && there(REMOTE_CONTROL)
+}
+
+/// Callgrind, with a directory of its own.
+pub(super) struct Callgrind {
+    dir: PathBuf,
+}
+
+impl Callgrind {
+    pub(super) fn new(dir: PathBuf) -> anyhow::Result<Self> {
+        fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
+        Ok(Self { dir })
+    }
+
+    /// What a server's own command is put behind. Nothing is counted until [`Self::begin`].
+    pub(super) fn command(&self) -> Vec<String> {
+        let out = self.dir.join("out.%p");
+        vec![
+            VALGRIND.to_owned(),
+            "--quiet".to_owned(),
+            "--tool=callgrind".to_owned(),
+            "--instr-atstart=no".to_owned(),
+            // Threads take turns in the order in which they want the processor, and not at random.
+            "--fair-sched=try".to_owned(),
+            self.prefix(),
+            format!("--callgrind-out-file={}", out.display()),
+        ]
+    }
+
+    fn prefix(&self) -> String {
+        format!("--vgdb-prefix={}", self.dir.join("pipe").display())
+    }
+
+    /// Begins to count in a process.
+    pub(super) fn begin(&self, process: Pid) -> anyhow::Result<()> {
+        self.tell(process, "instrumentation on")
+    }
+
+    /// The instructions that a process has taken since [`Self::begin`], or since this was last asked.
+    /// Which function took how many is kept under `name`, for `callgrind_annotate`.
+    pub(super) fn counted(&self, process: Pid, name: &str) -> anyhow::Result<u64> {
+        self.tell(process, "dump")?;
+        let of_process = format!("out.{process}.");
+        let mut files = fs::read_dir(&self.dir)?.flatten();
+        let dump = files.find(|file| file.file_name().to_string_lossy().starts_with(&of_process));
+        let file = self.dir.join(format!("{name}.callgrind"));
+        fs::rename(dump.context("Callgrind left no profile")?.path(), &file)?;
+        let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+        total(&text).with_context(|| format!("{}: no total in it", file.display()))
+    }
+
+    fn tell(&self, process: Pid, what: &str) -> anyhow::Result<()> {
+        let told = Command::new(REMOTE_CONTROL)
+            .args([self.prefix(), format!("--pid={process}"), what.to_owned()])
+            .stdin(Stdio::null())
+            .output()
+            .context(REMOTE_CONTROL)?;
+        let trouble = String::from_utf8_lossy(&told.stderr).trim().replace('\n', " ");
+        ensure!(told.status.success(), "{REMOTE_CONTROL} could not tell {what:?}: {trouble}");
+        Ok(())
+    }
+}
+
+/// The sum over all functions, from a profile.
+fn total(profile: &str) -> Option<u64> {
+    let line = profile.lines().find_map(|line| line.strip_prefix("totals: "))?;
+    line.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_total_of_a_profile_is_the_sum_over_its_functions() {
+        let profile = "events: Ir\nsummary: 12\nfn=(1) main\n3 12\ntotals: 12345\n";
+        assert_eq!(total(profile), Some(12_345));
+        assert_eq!(total("events: Ir\n"), None);
+    }
+}
