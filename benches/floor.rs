@@ -70,8 +70,8 @@ async fn main() -> anyhow::Result<()> {
     };
     let app = Router::new()
         .route("/", get(home))
-        .route("/articles", get(async |State(from)| articles(&from).await.map(Json)))
-        .route("/tags", get(async |State(from)| tags(&from).await.map(Json)))
+        .route("/json/list", get(async |State(from)| articles(&from).await.map(Json)))
+        .route("/json/names", get(async |State(from)| tags(&from).await.map(Json)))
         .with_state(source);
     let listener = tokio::net::TcpListener::bind(listen).await?;
     println!("ready http://{} role=floor", listener.local_addr()?);
@@ -116,7 +116,7 @@ macro_rules! ask {
 async fn articles(from: &Source) -> Answer<ArticlePage> {
     let rows = ask!(
         from,
-        "/articles",
+        "/json/list",
         Row,
         "json_array(slug, title, description, json(tag_list), created_at, updated_at, \
          favorites_count, username, bio, image, total)",
@@ -134,7 +134,7 @@ async fn articles(from: &Source) -> Answer<ArticlePage> {
 async fn tags(from: &Source) -> Answer<wire::TagsBody> {
     let rows = ask!(
         from,
-        "/tags",
+        "/json/names",
         (String,),
         "json_array(name)",
         "select name from tag where article_count > 0 order by article_count desc, name"

@@ -102,13 +102,17 @@ async fn the_floor_gives_the_same_page_from_the_same_statements() {
             assert_eq!(floor.status, 200, "{}", floor.body);
             assert_eq!(floor.body, page, "on {}", database.engine);
         }
-        for (path, request) in [("articles", "articles?limit=10"), ("tags", "tags")] {
+        for (path, request) in [("list", "articles?limit=10"), ("names", "tags")] {
             let app = database.connect().await;
             let router = axum::Router::new().nest(API, api::router(app));
             let request = Request::get(format!("{API}/{request}")).body(Body::empty()).unwrap();
             let answer = router.oneshot(request).await.unwrap();
             let json = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
-            assert_eq!(alone.get(&format!("/{path}")).unwrap().body.as_bytes(), json, "{path}");
+            assert_eq!(
+                alone.get(&format!("/json/{path}")).unwrap().body.as_bytes(),
+                json,
+                "{path}"
+            );
         }
         assert_eq!(statements.len(), 2, "{statements:#?}");
         for statement in statements {
