@@ -14,7 +14,7 @@ static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
     let mut cleaner = Builder::default();
     cleaner
         // The layout has one of each, and nothing in an article may pass for it.
-        .rm_tags(["h1", "nav", "header", "footer"])
+        .rm_tags(["nav", "header", "footer"])
         // What language a block of code is in, and no other class.
         .add_tag_attributes("code", ["class"])
         // Those two may be wider than the page. The keyboard must be able to scroll them.
@@ -40,12 +40,12 @@ const MAX_RAW_TAGS: usize = 500;
 /// A text that is made of nothing but [`is_plain`] parts is clean by construction, and is spared that.
 pub(crate) fn to_html(markdown: &str) -> String {
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH;
-    let events: Vec<_> = Parser::new_ext(markdown, options).collect();
+    let events: Vec<Event<'_>> = Parser::new_ext(markdown, options).collect();
     let mut limits = Limits { depth: 0, raw_tags: 0, highest: highest_heading(&events) };
     let events: Vec<_> = events.into_iter().filter_map(|event| limits.apply(event)).collect();
     let mut html = String::with_capacity(markdown.len() * 3 / 2);
     if events.iter().all(is_plain) {
-        html::push_html(&mut html, events.into_iter().map(as_cleaned));
+        html::push_html(&mut html, events.into_iter().map(completed));
         return html;
     }
     html::push_html(&mut html, events.into_iter());
@@ -88,25 +88,20 @@ fn is_plain_address(address: &str) -> bool {
     rest.is_some_and(|rest| rest.bytes().all(harmless))
 }
 
-/// What the cleaner would have added: a link does not hand over the window it was opened from, and the
+/// What the cleaner would add: a link does not hand over the window that it was opened from, and the
 /// keyboard can scroll a block of code.
-fn as_cleaned(event: Event<'_>) -> Event<'_> {
-    match event {
-        Event::Start(Tag::CodeBlock(kind)) => {
-            let code = match kind {
-                CodeBlockKind::Fenced(language) if !language.is_empty() => {
-                    format!(r#"<pre tabindex="0"><code class="language-{language}">"#)
-                }
-                _ => r#"<pre tabindex="0"><code>"#.to_owned(),
-            };
-            Event::InlineHtml(code.into())
-        }
+fn completed(event: Event<'_>) -> Event<'_> {
+    let html = match event {
         Event::Start(Tag::Link { dest_url, .. }) => {
-            let link = format!(r#"<a href="{dest_url}" rel="noopener noreferrer">"#);
-            Event::InlineHtml(link.into())
+            format!(r#"<a href="{dest_url}" rel="noopener noreferrer">"#)
         }
-        other => other,
-    }
+        Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(language))) if !language.is_empty() => {
+            format!(r#"<pre tabindex="0"><code class="language-{language}">"#)
+        }
+        Event::Start(Tag::CodeBlock(_)) => r#"<pre tabindex="0"><code>"#.to_owned(),
+        other => return other,
+    };
+    Event::InlineHtml(html.into())
 }
 
 /// The level of the most important headings in a text: 1 for `#`.
@@ -130,12 +125,12 @@ impl Limits {
         match event {
             Event::Start(tag) => {
                 self.depth += 1;
-                (self.depth <= MAX_DEPTH).then(|| Event::Start(self.below_the_title(tag)))
+                (self.depth <= MAX_DEPTH).then(|| Event::Start(self.headed(tag)))
             }
             Event::End(tag) => {
                 self.depth -= 1;
                 let tag = match tag {
-                    TagEnd::Heading(level) => TagEnd::Heading(self.lowered(level)),
+                    TagEnd::Heading(level) => TagEnd::Heading(self.level(level)),
                     other => other,
                 };
                 (self.depth < MAX_DEPTH).then_some(Event::End(tag))
@@ -149,20 +144,26 @@ impl Limits {
         }
     }
 
-    fn below_the_title<'a>(&self, tag: Tag<'a>) -> Tag<'a> {
+    fn headed<'a>(&self, tag: Tag<'a>) -> Tag<'a> {
         match tag {
             Tag::Heading { level, id, classes, attrs } => {
-                Tag::Heading { level: self.lowered(level), id, classes, attrs }
+                Tag::Heading { level: self.level(level), id, classes, attrs }
             }
             other => other,
         }
     }
 
-    /// The title is the page's only first-level heading. The headings of the text come right below
-    /// it, whether the author begins with `#` or with `##`.
-    fn lowered(&self, level: HeadingLevel) -> HeadingLevel {
-        let below = level as usize - self.highest + 2;
-        HeadingLevel::try_from(below).unwrap_or(HeadingLevel::H6)
+    /// Who writes `#` gets a heading of the first level, as every Conduit shows it. Otherwise the
+    /// headings come right below the title, also if the author begins with `###`: to somebody who
+    /// hears the page, a level that is left out sounds like a part that is missing.
+    fn level(&self, level: HeadingLevel) -> HeadingLevel {
+        match self.highest {
+            1 => level,
+            highest => {
+                let below = level as usize - highest + 2;
+                HeadingLevel::try_from(below).unwrap_or(HeadingLevel::H6)
+            }
+        }
     }
 }
 

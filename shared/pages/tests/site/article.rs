@@ -48,8 +48,8 @@ async fn the_text_is_rendered_and_harmless() {
         .to_owned();
     let script = Script { article: Ok(hostile), ..Script::default() };
     let page = Browser::on(&script).get(ADDRESS).await;
-    assert_eq!(page.text("h1"), "How to ride");
-    assert_eq!(page.text(".article-content h2"), "Big");
+    assert_eq!(page.text(".banner h1"), "How to ride");
+    assert_eq!(page.text(".article-content h1"), "Big");
     assert_eq!(page.text(".article-content pre > code.language-rust"), "let x = 1 < 2;\n");
     assert_eq!(
         page.count("script:not([defer]), [onerror], a[href^='javascript']"),
@@ -105,7 +105,7 @@ async fn a_whole_dataset_can_be_read() {
         let article = dataset.article(index);
         let page = browser.get(&format!("/article/{}", article.slug)).await;
         assert_eq!(page.status, StatusCode::OK);
-        assert_eq!(page.text("h1"), article.title);
+        assert_eq!(page.text(".banner h1"), article.title);
         assert_eq!(page.count(".card"), dataset.comments(index).len(), "{}", article.slug);
         assert!(page.count(".article-content pre code") > 0, "{}", article.body);
     }
