@@ -6,12 +6,14 @@ use std::{
     fmt, fs,
     path::{Path, PathBuf},
     str::FromStr,
+    sync::Arc,
 };
 
 use sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
 
 use crate::{
     clock::Clock,
+    jobs::{JobArgs, Lab, Placement},
     start_error::{Named, StartError},
 };
 
@@ -68,6 +70,12 @@ pub struct Options {
     pub production: bool,
     /// Where the time comes from.
     pub clock: Clock,
+    /// Where jobs run.
+    pub placement: Placement,
+    /// How jobs run.
+    pub jobs: JobArgs,
+    /// What only the lab switches on.
+    pub lab: Arc<Lab>,
 }
 
 /// A database's address. It may hold a password, so `Debug` never shows it, and it is looked at

@@ -6,7 +6,7 @@
 //! `articles` with `filters`, `authoring` with `slugs`, `favorites`, `comments` and `tags` (one use
 //! case after the other, with its SQL),
 //! `db` (how one text of SQL runs on two databases), `connect` (how a database is opened), `tokens`
-//! and `passwords` (who is who), `db_error` (what can go wrong). The tables stand in `migrations/`.
+//! and `passwords` (who is who), `db_error` (what can go wrong), `jobs` (what is done later). The tables stand in `migrations/`.
 
 mod articles;
 mod authoring;
@@ -21,6 +21,7 @@ mod db_error;
 mod favorites;
 mod filters;
 mod hs256;
+mod jobs;
 mod passwords;
 mod profiles;
 pub mod provision;
@@ -43,7 +44,8 @@ use conduit::{
 pub use clock::Clock;
 pub use config::{DatabaseArgs, DatabaseUrl, IdentityArgs, Options, SECRET_FILE, SQLITE_FILE};
 pub use connect::migrate;
-pub use db::{Db, SQL_STATEMENTS};
+pub use db::{Db, JOB_STATEMENTS, SQL_STATEMENTS};
+pub use jobs::{JobArgs, JobPriority, Lab, Load, Missed, Naive, Placement, PlacementArgs, Point};
 pub use start_error::StartError;
 pub use tokens::LIFETIME as TOKEN_LIFETIME;
 
@@ -55,6 +57,7 @@ pub struct InProcess {
     db: Db,
     tokens: Arc<tokens::Tokens>,
     clock: Clock,
+    jobs: Arc<jobs::Jobs>,
 }
 
 impl InProcess {
@@ -75,8 +78,11 @@ impl InProcess {
         let secret = secret::Secret::load(&secret_file, options.production)?;
         let db = connect::open(database).await?;
         metrics::describe_counter!(SQL_STATEMENTS, "SQL statements that use cases sent");
-        let tokens = Arc::new(tokens::Tokens::new(&secret, options.clock.clone()));
-        Ok(Self { db, tokens, clock: options.clock })
+        metrics::describe_counter!(JOB_STATEMENTS, "SQL statements that jobs sent");
+        let clock = options.lab.shift(options.clock);
+        let jobs = jobs::Jobs::new(database, &db, &options.jobs, options.placement, options.lab)?;
+        let tokens = Arc::new(tokens::Tokens::new(&secret, clock.clone()));
+        Ok(Self { db, tokens, clock, jobs: Arc::new(jobs) })
     }
 
     /// Closes the database, after the statements that run on it. To be called last.
@@ -91,7 +97,7 @@ impl InProcess {
 }
 
 /// What only reads is not done when its time is up. What writes in a transaction goes through
-/// [`write`]; the few that write without one decide for themselves what is known of them.
+/// [`write`](InProcess::write); the few that write without one decide for themselves what is known of them.
 impl Conduit for InProcess {
     async fn ready(&self) -> Result<()> {
         let answers = self.db.answers(Duration::from_secs(1)).await;
@@ -119,11 +125,11 @@ impl Conduit for InProcess {
     }
 
     async fn follow(&self, caller: &Caller, username: &str) -> Result<Profile> {
-        write(caller, profiles::set_following(self, caller, username, true)).await
+        self.write(caller, profiles::set_following(self, caller, username, true)).await
     }
 
     async fn unfollow(&self, caller: &Caller, username: &str) -> Result<Profile> {
-        write(caller, profiles::set_following(self, caller, username, false)).await
+        self.write(caller, profiles::set_following(self, caller, username, false)).await
     }
 
     async fn articles(&self, caller: &Caller, list: &ListArticles) -> Result<ArticlePage> {
@@ -139,7 +145,7 @@ impl Conduit for InProcess {
     }
 
     async fn create_article(&self, caller: &Caller, new: NewArticle) -> Result<Article> {
-        write(caller, authoring::create(self, caller, new)).await
+        self.write(caller, authoring::create(self, caller, new)).await
     }
 
     async fn update_article(
@@ -148,19 +154,19 @@ impl Conduit for InProcess {
         slug: &str,
         changes: ArticleUpdate,
     ) -> Result<Article> {
-        write(caller, authoring::update(self, caller, slug, changes)).await
+        self.write(caller, authoring::update(self, caller, slug, changes)).await
     }
 
     async fn delete_article(&self, caller: &Caller, slug: &str) -> Result<()> {
-        write(caller, authoring::delete(self, caller, slug)).await
+        self.write(caller, authoring::delete(self, caller, slug)).await
     }
 
     async fn favorite(&self, caller: &Caller, slug: &str) -> Result<Article> {
-        write(caller, favorites::set(self, caller, slug, true)).await
+        self.write(caller, favorites::set(self, caller, slug, true)).await
     }
 
     async fn unfavorite(&self, caller: &Caller, slug: &str) -> Result<Article> {
-        write(caller, favorites::set(self, caller, slug, false)).await
+        self.write(caller, favorites::set(self, caller, slug, false)).await
     }
 
     async fn comments(&self, caller: &Caller, slug: &str) -> Result<Vec<Comment>> {
@@ -168,7 +174,7 @@ impl Conduit for InProcess {
     }
 
     async fn add_comment(&self, caller: &Caller, slug: &str, new: NewComment) -> Result<Comment> {
-        write(caller, comments::add(self, caller, slug, new)).await
+        self.write(caller, comments::add(self, caller, slug, new)).await
     }
 
     async fn delete_comment(&self, caller: &Caller, slug: &str, id: i64) -> Result<()> {
@@ -180,11 +186,19 @@ impl Conduit for InProcess {
     }
 }
 
-/// Does what `work` has put into a transaction. Until the commit is sent, nothing is done, whatever
-/// happens; from then on a lost answer leaves it open.
-async fn write<T>(caller: &Caller, work: impl Future<Output = Result<(db::Tx, T)>>) -> Result<T> {
-    let (tx, value) = within(caller, Outcome::NotDone, work).await?;
-    let commit = async { tx.commit().await.map_err(db_error::writing) };
-    within(caller, Outcome::Unknown, commit).await?;
-    Ok(value)
+impl InProcess {
+    /// Does what `work` has put into a transaction. Until the commit is sent, nothing is done,
+    /// whatever happens; from then on a lost answer leaves it open. Then the jobs that it brings are
+    /// set going.
+    async fn write<T>(
+        &self,
+        caller: &Caller,
+        work: impl Future<Output = Result<(db::Tx, T)>>,
+    ) -> Result<T> {
+        let (tx, value) = within(caller, Outcome::NotDone, work).await?;
+        let commit = async { tx.commit().await.map_err(db_error::writing) };
+        let jobs = within(caller, Outcome::Unknown, commit).await?;
+        self.committed(jobs).await;
+        Ok(value)
+    }
 }
