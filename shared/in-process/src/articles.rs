@@ -214,6 +214,48 @@ pub(crate) async fn feed(app: &InProcess, caller: &Caller, window: Window) -> Re
     Ok(page(rows, total))
 }
 
+/// The articles that are most like one. The article itself comes along, as a first row that is left
+/// out again: so one statement tells an unknown article from one that is like no other.
+pub(crate) async fn related(
+    app: &InProcess,
+    caller: &Caller,
+    slug: &str,
+) -> Result<Vec<ArticleSummary>> {
+    let viewer = app.tokens.viewer(caller)?;
+    let not_found = || Error::NotFound(Resource::Article);
+    if !validation::can_be_addressed(slug) {
+        return Err(not_found());
+    }
+    let mut rows: Vec<SummaryRow> = on_read!(&app.db, db => {
+        let mut query = QueryBuilder::new("select ");
+        push_summary!(query, viewer);
+        query
+            .push(
+                " from (
+                    select id, 1000001 as score from article where slug = ",
+            )
+            .push_bind(slug)
+            .push(
+                " union all
+                    select r.related_id, r.score
+                    from article one join related_article r on r.article_id = one.id
+                    where one.slug = ",
+            )
+            .push_bind(slug)
+            .push(
+                ") list join article a on a.id = list.id join account u on u.id = a.author_id
+                order by list.score desc, a.id desc",
+            );
+        query.build_query_as().fetch_all(db).await
+    })
+    .map_err(db_error::reading)?;
+    if rows.is_empty() {
+        return Err(not_found());
+    }
+    rows.remove(0);
+    Ok(rows.into_iter().map(ArticleSummary::from).collect())
+}
+
 fn page(rows: Vec<SummaryRow>, total: i64) -> ArticlePage {
     ArticlePage {
         articles: rows.into_iter().map(ArticleSummary::from).collect(),

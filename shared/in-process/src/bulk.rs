@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, Executor, QueryBuilder, types::Json};
 
-use crate::db::{Db, Tx, in_tx, on_read, on_write};
+use crate::db::{Db, On, Tx, in_tx, on_read, on_write};
 
 /// What loading fails with: the database's own error.
 pub type Result<T> = sqlx::Result<T>;

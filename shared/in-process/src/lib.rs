@@ -3,7 +3,7 @@
 //! This is the only crate with SQL in it, and the only one that can read a token.
 //!
 //! Read in this order: [`InProcess`] below (the table of contents), `users`, `profiles`,
-//! `articles` with `filters`, `authoring` with `slugs`, `favorites`, `comments` and `tags` (one use
+//! `articles` with `filters`, `authoring` with `slugs`, `favorites`, `comments`, `tags` and `exports` (one use
 //! case after the other, with its SQL),
 //! `db` (how one text of SQL runs on two databases), `connect` (how a database is opened), `tokens`
 //! and `passwords` (who is who), `db_error` (what can go wrong), `jobs` (what is done later). The tables stand in `migrations/`.
@@ -18,6 +18,7 @@ mod config;
 mod connect;
 mod db;
 mod db_error;
+mod exports;
 mod favorites;
 mod filters;
 mod hs256;
@@ -36,9 +37,9 @@ pub mod validation;
 use std::{sync::Arc, time::Duration};
 
 use conduit::{
-    Article, ArticlePage, ArticleUpdate, Caller, Comment, Conduit, Credentials, Error,
-    ListArticles, NewArticle, NewComment, Outcome, Profile, Registration, Result, User, UserUpdate,
-    Window,
+    Article, ArticlePage, ArticleSummary, ArticleUpdate, Caller, Comment, Conduit, Credentials,
+    Error, Export, Job, ListArticles, NewArticle, NewComment, Outcome, Profile, Queue,
+    Registration, Result, Token, User, UserUpdate, Window,
 };
 
 pub use clock::Clock;
@@ -183,6 +184,34 @@ impl Conduit for InProcess {
 
     async fn tags(&self, caller: &Caller) -> Result<Vec<String>> {
         within(caller, Outcome::NotDone, tags::list(self)).await
+    }
+
+    async fn related(&self, caller: &Caller, slug: &str) -> Result<Vec<ArticleSummary>> {
+        within(caller, Outcome::NotDone, articles::related(self, caller, slug)).await
+    }
+
+    async fn start_export(&self, caller: &Caller) -> Result<Export> {
+        self.write(caller, exports::start(self, caller)).await
+    }
+
+    async fn exports(&self, caller: &Caller) -> Result<Vec<Export>> {
+        within(caller, Outcome::NotDone, exports::list(self, caller)).await
+    }
+
+    async fn export_chunk(&self, caller: &Caller, id: i64, number: u32) -> Result<Vec<u8>> {
+        within(caller, Outcome::NotDone, exports::chunk(self, caller, id, number)).await
+    }
+
+    async fn jobs(&self, caller: &Caller) -> Result<Vec<Job>> {
+        within(caller, Outcome::NotDone, jobs::view::own(self, caller)).await
+    }
+
+    async fn queue(&self, caller: &Caller, operator: &Token) -> Result<Queue> {
+        within(caller, Outcome::NotDone, jobs::view::queue(self, operator)).await
+    }
+
+    async fn retry_job(&self, caller: &Caller, operator: &Token, id: i64) -> Result<()> {
+        self.write(caller, jobs::view::retry(self, operator, id)).await
     }
 }
 

@@ -302,5 +302,8 @@ pub(crate) async fn retry(tx: &mut Tx, id: i64) -> sqlx::Result<bool> {
         returning id";
     let found: Option<i64> =
         in_tx!(tx, db => sqlx::query_scalar(RETRY).bind(id).fetch_optional(db).await)?;
+    if found.is_some() {
+        tx.enqueued.push(Enqueued::Ready);
+    }
     Ok(found.is_some())
 }

@@ -306,10 +306,10 @@ async fn write_down(app: &InProcess, tx: &mut Tx, ended: &[Ended]) -> sqlx::Resu
     let done: Vec<_> = ended.iter().filter(is_done).map(|job| (job.id, job.fence)).collect();
     queue::finish(tx, &done).await?;
     for ended in ended.iter().filter(|ended| !is_done(ended)) {
-        if let How::Dead { .. } = ended.how {
-            if let Some(task) = queue::held(tx, ended.id, ended.fence).await? {
-                give_up(app, tx, &ended.kind, &task.0).await?;
-            }
+        if let How::Dead { .. } = ended.how
+            && let Some(task) = queue::held(tx, ended.id, ended.fence).await?
+        {
+            give_up(app, tx, &ended.kind, &task.0).await?;
         }
         queue::give_back(tx, ended).await?;
     }

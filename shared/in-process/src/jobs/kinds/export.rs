@@ -8,6 +8,7 @@
 //! day after it was made.
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use conduit::MAX_CHUNK;
 use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, types::Json};
 
@@ -24,9 +25,6 @@ use crate::{
 /// How many articles go into one step. Few enough that the longest ones fit into memory, many enough
 /// that a step is not all transaction.
 const STEP: i64 = 8;
-
-/// The longest chunk of the file, in bytes.
-pub(crate) const CHUNK: usize = 256 * 1024;
 
 /// How long a finished export is kept.
 const KEPT: TimeDelta = TimeDelta::days(1);
@@ -177,7 +175,7 @@ async fn append(tx: &mut Tx, export: i64, at: &mut Checkpoint, piece: &Piece) ->
     const APPEND: &str = "
         insert into export_chunk (export_id, number, content, entries) values ($1, $2, $3, $4)";
     let mut entries = Some(Json(&piece.entries));
-    for chunk in piece.bytes.chunks(CHUNK) {
+    for chunk in piece.bytes.chunks(MAX_CHUNK) {
         in_tx!(tx, db => sqlx::query(APPEND)
             .bind(export).bind(at.chunks).bind(chunk).bind(entries.take())
             .execute(db).await.map(drop))?;
