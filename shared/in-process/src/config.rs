@@ -63,6 +63,20 @@ pub struct IdentityArgs {
     pub token_secret_file: Option<PathBuf>,
 }
 
+/// All settings of this crate.
+#[derive(Clone, Debug, clap::Args)]
+pub struct AppArgs {
+    /// Where the data is.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// How callers prove who they are.
+    #[command(flatten)]
+    pub identity: IdentityArgs,
+    /// How jobs run.
+    #[command(flatten)]
+    pub jobs: JobArgs,
+}
+
 /// What is decided by the program and not by a setting of this crate.
 #[derive(Clone, Debug, Default)]
 pub struct Options {

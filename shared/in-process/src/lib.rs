@@ -43,7 +43,9 @@ use conduit::{
 };
 
 pub use clock::Clock;
-pub use config::{DatabaseArgs, DatabaseUrl, IdentityArgs, Options, SECRET_FILE, SQLITE_FILE};
+pub use config::{
+    AppArgs, DatabaseArgs, DatabaseUrl, IdentityArgs, Options, SECRET_FILE, SQLITE_FILE,
+};
 pub use connect::migrate;
 pub use db::{Db, JOB_STATEMENTS, SQL_STATEMENTS};
 pub use jobs::{JobArgs, JobPriority, Lab, Load, Missed, Naive, Placement, PlacementArgs, Point};
@@ -62,6 +64,21 @@ pub struct InProcess {
 }
 
 impl InProcess {
+    /// What a server has behind its port: [`connect`](Self::connect) with all of its settings.
+    ///
+    /// # Errors
+    /// One line that names the setting to change, or the command to run first.
+    pub async fn start(
+        args: &AppArgs,
+        placement: Placement,
+        production: bool,
+        lab: Lab,
+    ) -> std::result::Result<Self, StartError> {
+        let (jobs, lab, clock) = (args.jobs.clone(), Arc::new(lab), Clock::system());
+        let options = Options { production, placement, jobs, lab, clock };
+        Self::connect(&args.database, &args.identity, options).await
+    }
+
     /// Opens the database and the secret that signs tokens. A missing SQLite file is created, and
     /// an old one migrated; PostgreSQL has to be migrated before, with [`migrate`].
     ///
