@@ -20,6 +20,8 @@ pub struct Lab {
     passed: AtomicU32,
     /// Milliseconds by which this process's clock is ahead of the machine's.
     pub clock_offset_ms: i64,
+    /// How long a lease is, instead of as long as it is otherwise.
+    pub lease_ms: Option<u32>,
     /// A synthetic job that each new comment brings along.
     pub with_each_comment: Option<Load>,
     /// Ways to do jobs that don't survive, for comparison.

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use futures_util::future::BoxFuture;
 
 use super::{
@@ -10,7 +11,7 @@ use super::{
     compute::Compute,
     kinds::mail::Mailer,
     lab::Point,
-    queue::{Claimed, Enqueued},
+    queue::{Claimed, Enqueued, LEASE},
     run,
     schedule::Schedule,
     wake::Wake,
@@ -25,6 +26,8 @@ use crate::{
 pub(crate) struct Jobs {
     pub(crate) placement: Placement,
     pub(crate) lab: Arc<Lab>,
+    /// How long a job is its worker's without a word from it.
+    pub(crate) lease: TimeDelta,
     pub(crate) compute: Compute,
     pub(crate) wake: Wake,
     pub(crate) schedules: Vec<Schedule>,
@@ -45,6 +48,7 @@ impl Jobs {
             .map_err(|error| StartError::job_setting("--job-priority", error))?;
         Ok(Self {
             placement,
+            lease: lab.lease_ms.map_or(LEASE, |ms| TimeDelta::milliseconds(ms.into())),
             compute,
             wake: Wake::new(database, db),
             schedules: Schedule::all(args, &lab)?,

@@ -110,7 +110,7 @@ pub(crate) async fn enqueue(app: &InProcess, tx: &mut Tx, new: NewJob<'_>) -> sq
     }
     let inline = app.jobs.runs_inline();
     let (state, due_at, taken) =
-        if inline { ("running", now + LEASE, 1_i64) } else { ("ready", now, 0) };
+        if inline { ("running", now + app.jobs.lease, 1_i64) } else { ("ready", now, 0) };
     let kind = new.task.kind();
     let job: Claimed = in_tx!(tx, db => sqlx::query_as(INSERT)
         .bind(kind.name()).bind(Json(new.task.body())).bind(state).bind(due_at)
@@ -138,12 +138,12 @@ fn in_memory(new: &NewJob<'_>, now: DateTime<Utc>) -> Claimed {
     }
 }
 
-/// Takes up to `most` jobs of one kind, the most urgent first.
+/// Takes up to `most` jobs of one kind, the most urgent first; the lease is `until` then.
 pub(crate) async fn claim(
     tx: &mut Tx,
     kind: Kind,
     most: usize,
-    now: DateTime<Utc>,
+    until: DateTime<Utc>,
 ) -> sqlx::Result<Vec<Claimed>> {
     let skip_locked = tx.skip_locked();
     let mut jobs: Vec<Claimed> = in_tx!(tx, db => {
@@ -156,7 +156,7 @@ pub(crate) async fn claim(
             " update job set state = 'running', unique_key = null, fence = fence + 1,
             attempts = attempts + 1, due_at = ",
         );
-        query.push_bind(now + LEASE).push(" where id in (select id from next)").push(claimed!());
+        query.push_bind(until).push(" where id in (select id from next)").push(claimed!());
         query.build_query_as().fetch_all(db).await
     })?;
     // An update returns its rows in any order.
@@ -164,20 +164,20 @@ pub(crate) async fn claim(
     Ok(jobs)
 }
 
-/// Keeps a job for another [`LEASE`], with what is known of its progress. False when it is not this
+/// Keeps a job `until` then, with what is known of its progress. False when it is not this
 /// worker's any more. In a transaction it also sees to it that it stays so until the end.
 pub(crate) async fn keep(
     tx: &mut Tx,
     (id, fence): (i64, i64),
     progress: (i64, i64),
-    now: DateTime<Utc>,
+    until: DateTime<Utc>,
 ) -> sqlx::Result<bool> {
     const KEEP: &str = "
         update job set due_at = $3, progress_done = $4, progress_total = $5
         where id = $1 and fence = $2 and state = 'running'
         returning id";
     let kept: Option<i64> = in_tx!(tx, db => sqlx::query_scalar(KEEP)
-        .bind(id).bind(fence).bind(now + LEASE).bind(progress.0).bind(progress.1)
+        .bind(id).bind(fence).bind(until).bind(progress.0).bind(progress.1)
         .fetch_optional(db).await)?;
     Ok(kept.is_some())
 }

@@ -15,7 +15,7 @@ use tracing::Instrument;
 use super::{
     Task, backoff,
     lab::Point,
-    queue::{self, Claimed, Ended, How, LEASE},
+    queue::{self, Claimed, Ended, How},
     worker,
 };
 use crate::{InProcess, db::Tx, db_error};
@@ -71,7 +71,8 @@ impl Run<'_> {
         // A job that was never written down is nobody else's.
         let kept = self.fence == 0 || {
             let progress = (self.done.load(Ordering::Relaxed), self.total.load(Ordering::Relaxed));
-            queue::keep(&mut tx, (self.id, self.fence), progress, self.app.clock.now()).await?
+            let until = self.app.clock.now() + self.app.jobs.lease;
+            queue::keep(&mut tx, (self.id, self.fence), progress, until).await?
         };
         if kept { Ok(tx) } else { Err(Failure::Lost) }
     }
@@ -104,7 +105,7 @@ impl Run<'_> {
     /// Renews the lease for as long as the job runs; ends when the job is somebody else's.
     async fn keep(&self) -> Failure {
         let lab = &self.app.jobs.lab;
-        let third = (LEASE / 3).to_std().unwrap_or(Duration::from_secs(3));
+        let third = (self.app.jobs.lease / 3).to_std().unwrap_or(Duration::from_secs(3));
         loop {
             tokio::time::sleep(third).await;
             lab.pass(Point::RenewBefore);

@@ -210,12 +210,12 @@ impl Worker {
             return Ok(());
         }
         let app = self.app.clone();
-        let now = app.clock.now();
+        let until = app.clock.now() + app.jobs.lease;
         let mut tx = app.db.begin().await?;
         write_down(&app, &mut tx, &self.ended).await?;
         let mut claimed = Vec::new();
         for &(index, free) in &wanted {
-            let jobs = queue::claim(&mut tx, self.lanes[index].kind, free, now).await?;
+            let jobs = queue::claim(&mut tx, self.lanes[index].kind, free, until).await?;
             claimed.push((index, jobs.len() == free, jobs));
         }
         commit(&app, tx, &mut self.ended, claimed.iter().any(|(_, _, jobs)| !jobs.is_empty()))

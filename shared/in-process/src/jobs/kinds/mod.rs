@@ -69,11 +69,13 @@ impl Kind {
         }
     }
 
-    /// How often it is tried. A mail server may be away for a while.
+    /// How often it is tried, attempts that a worker did not survive included. A mail server may be
+    /// away for a while, and experiments kill workers on purpose.
     pub(crate) fn max_attempts(self) -> i64 {
         match self {
             Self::Digest => 8,
-            Self::Export | Self::Related | Self::Synthetic => 5,
+            Self::Export | Self::Related => 5,
+            Self::Synthetic => 1_000,
         }
     }
 }

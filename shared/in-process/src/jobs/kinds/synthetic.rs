@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::Task;
 use crate::{
-    db::{in_tx, on_read},
+    InProcess,
+    db::{Tx, in_tx, on_read},
     jobs::{
-        Load,
+        Load, NewJob, enqueue,
         run::{Failure, Finished, Run},
     },
 };
@@ -46,6 +48,19 @@ impl Synthetic {
     pub(crate) fn tick(tick: DateTime<Utc>) -> Self {
         Self { number: tick.timestamp(), ..Self::default() }
     }
+}
+
+/// The job that comes with a new comment, if the lab's file wants one; its effects are counted under
+/// the comment's number.
+pub(crate) async fn with_comment(
+    app: &InProcess,
+    tx: &mut Tx,
+    comment: i64,
+    request_id: &str,
+) -> sqlx::Result<()> {
+    let Some(load) = app.jobs.lab.with_each_comment.clone() else { return Ok(()) };
+    let task = Task::Synthetic(Synthetic { number: comment, load, fails: None });
+    enqueue(app, tx, NewJob { task, unique_key: None, account: None, request_id }).await
 }
 
 pub(crate) async fn run(run: &Run<'_>, task: Synthetic) -> Result<Finished, Failure> {
