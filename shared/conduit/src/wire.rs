@@ -25,7 +25,10 @@ pub const API: &str = "/api";
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What opens the operators' view.
-pub const OPERATOR: HeaderName = HeaderName::from_static("x-operator-token");
+pub const OPERATOR: HeaderName = HeaderName::from_static(OPERATOR_NAME);
+
+/// The name of that header.
+pub const OPERATOR_NAME: &str = "x-operator-token";
 
 /// How many milliseconds the caller will still wait.
 pub const BUDGET_MS: HeaderName = HeaderName::from_static("x-budget-ms");

@@ -83,8 +83,8 @@ fn expected() -> Vec<(String, Cost, Cost)> {
         ("/?page=2".into(), (3, 2), (4, 3)),
         ("/?feed=following".into(), (0, 0), (4, 3)),
         (format!("/tag/{tag}"), (3, 2), (4, 3)),
-        (format!("/article/{others}"), (2, 2), (3, 3)),
-        (format!("/article/{mine}"), (2, 2), (3, 3)),
+        (format!("/article/{others}"), (3, 3), (4, 4)),
+        (format!("/article/{mine}"), (3, 3), (4, 4)),
         (format!("/profile/{name}"), (3, 2), (4, 3)),
         (format!("/profile/{name}/favorites"), (3, 2), (4, 3)),
         ("/login".into(), (0, 0), (1, 1)),
@@ -92,6 +92,8 @@ fn expected() -> Vec<(String, Cost, Cost)> {
         ("/settings".into(), (0, 0), (1, 1)),
         ("/editor".into(), (0, 0), (1, 1)),
         (format!("/editor/{mine}"), (0, 0), (2, 2)),
+        ("/jobs".into(), (0, 0), (3, 3)),
+        ("/operator".into(), (0, 0), (1, 1)),
         ("/nonsense".into(), (0, 0), (1, 1)),
     ]
 }
