@@ -11,7 +11,8 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use conduit::{ArticleUpdate, Conduit, NewArticle};
-use in_process::{Clock, Db, InProcess, Lab, Options, Placement};
+use contract::postgres::PrivateServer;
+use in_process::{Clock, DatabaseArgs, Db, IdentityArgs, InProcess, Lab, Options, Placement};
 
 use crate::fixture::{self, Fixture};
 
@@ -364,4 +365,52 @@ async fn a_tick_happens_once_whatever_clocks_the_replicas_have() {
         let all = "select count(*) from synthetic_effect where number > 1";
         assert_eq!(number(&one, all).await, 3, "{on}");
     }
+}
+
+/// For as many seconds as `CONDUIT_OUTAGE_SECONDS` says; without it, for a moment.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_while_the_database_is_away() {
+    let started = tokio::task::spawn_blocking(PrivateServer::start).await.unwrap().unwrap();
+    let Some(server) = started.filter(PrivateServer::is_private) else {
+        println!("ignored: needs PostgreSQL that can be stopped");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let mut args = DatabaseArgs::in_data_dir(folder.path());
+    args.database_url = Some(server.create_database("away").await.unwrap().into());
+    in_process::migrate(&args).await.unwrap();
+    let app =
+        &InProcess::connect(&args, &IdentityArgs::default(), Options::default()).await.unwrap();
+    for number in 1..=400 {
+        let task = format!("{{\"number\": {number}, \"sleep_ms\": 50}}");
+        insert(app, "synthetic", &task, Utc::now()).await;
+    }
+    execute(app, "update job set max_attempts = 2").await;
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let stopped = async { drop(stopped.await) };
+    let worker = app.clone().run_jobs(Placement::Inside, stopped, Duration::from_secs(5));
+    let worker = tokio::spawn(worker);
+    while number(app, "select count(*) from synthetic_effect").await == 0 {
+        tokio::task::yield_now().await;
+    }
+    server.stop().unwrap();
+    let seconds = std::env::var("CONDUIT_OUTAGE_SECONDS").ok().and_then(|text| text.parse().ok());
+    tokio::time::sleep(Duration::from_secs(seconds.unwrap_or(2))).await;
+    server.start_again().unwrap();
+    let all = async {
+        while texts_if_there(app, "select kind from job").await != Some(Vec::new()) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), all).await.expect("work goes on");
+    stop.send(()).unwrap();
+    worker.await.unwrap();
+    let once = "select count(*) from synthetic_effect where times = 1";
+    assert_eq!(number(app, once).await, 400);
+}
+
+/// What a query finds, if the database is back.
+async fn texts_if_there(app: &InProcess, query: &'static str) -> Option<Vec<String>> {
+    let Db::Postgres(pool) = app.db() else { return None };
+    sqlx::query_scalar(query).fetch_all(pool).await.ok()
 }
