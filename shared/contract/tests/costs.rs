@@ -12,6 +12,7 @@ use std::sync::{
 };
 
 use architecture::{Architecture, monolith, split};
+use axum::http::Method;
 use conduit::wire::path;
 use contract::{
     databases,
@@ -25,7 +26,7 @@ use metrics::{
 };
 use remote::BACKEND_CALLS;
 
-/// The most that any page may send.
+/// The most that any page may send that only shows something; a form may send one more.
 const MOST_STATEMENTS: u64 = 6;
 
 /// What was sent since it was last asked, in this process: its only test counts alone.
@@ -137,7 +138,9 @@ async fn a_page_costs_what_it_is_meant_to_cost() {
             if !request.path.contains("/../") {
                 assert_eq!(here, there, "{request}");
             }
-            assert!(here.max(there) <= MOST_STATEMENTS, "{request}: {here}, {there} statements");
+            // What changes an article also enqueues a job.
+            let most = MOST_STATEMENTS + u64::from(request.method != Method::GET);
+            assert!(here.max(there) <= most, "{request}: {here}, {there} statements");
         }
     }
 }
