@@ -188,11 +188,12 @@ pub(crate) async fn finish(tx: &mut Tx, done: &[(i64, i64)]) -> sqlx::Result<()>
         return Ok(());
     }
     in_tx!(tx, db => {
-        let mut query = QueryBuilder::new("delete from job where (id, fence) in (");
+        // By a join, because SQLite looks pairs up one by one only if one side of them is a table.
+        let mut query = QueryBuilder::new("delete from job where id in (select j.id from (");
         query.push_values(done, |mut row, (id, fence)| {
             row.push_bind(*id).push_bind(*fence);
         });
-        query.push(")");
+        query.push(") v join job j on j.id = v.column1 and j.fence = v.column2)");
         query.build().execute(db).await.map(drop)
     })
 }
@@ -262,19 +263,22 @@ pub(crate) async fn promote(tx: &mut Tx, now: DateTime<Utc>) -> sqlx::Result<Vec
 }
 
 /// Jobs of kinds that this program does not know are set aside with the reason. The index is asked
-/// for the gaps between the known names: however many jobs of known kinds wait, that costs nothing.
+/// for each gap between the known names: however many jobs of known kinds wait, that costs nothing.
 pub(crate) async fn park_unknown(tx: &mut Tx) -> sqlx::Result<()> {
+    const READY: &str = "select id from job where state = 'ready' and kind";
     in_tx!(tx, db => {
         let mut query = QueryBuilder::new(
             "update job set state = 'parked', reason = 'this program knows no such kind of job'
-            where state = 'ready' and (kind < ",
+            where id in (",
         );
         let names = Kind::names();
-        query.push_bind(names[0]);
+        query.push(READY).push(" < ").push_bind(names[0]);
         for gap in names.windows(2) {
-            query.push(" or kind > ").push_bind(gap[0]).push(" and kind < ").push_bind(gap[1]);
+            query.push(" union all ").push(READY).push(" > ").push_bind(gap[0]);
+            query.push(" and kind < ").push_bind(gap[1]);
         }
-        query.push(" or kind > ").push_bind(names[names.len() - 1]).push(")");
+        query.push(" union all ").push(READY).push(" > ").push_bind(names[names.len() - 1]);
+        query.push(")");
         query.build().execute(db).await.map(drop)
     })
 }
@@ -283,7 +287,9 @@ pub(crate) async fn park_unknown(tx: &mut Tx) -> sqlx::Result<()> {
 pub(crate) async fn unpark_known(tx: &mut Tx) -> sqlx::Result<()> {
     in_tx!(tx, db => {
         let mut query = QueryBuilder::new(
-            "update job set state = 'ready' where state = 'parked' and kind in (",
+            // The first condition is the index's own: SQLite does not conclude it from the second.
+            "update job set state = 'ready'
+            where state in ('dead', 'parked') and state = 'parked' and kind in (",
         );
         let mut names = query.separated(", ");
         for name in Kind::names() {

@@ -156,16 +156,18 @@ struct KindRow {
 }
 
 async fn kind_state(app: &InProcess, kind: &str) -> sqlx::Result<KindState> {
-    // Each count ends at a limit, and each but that of the delayed and running ones, which share an
-    // index, reads its own part of one.
+    // Each count ends at a limit, and reads an index. The conditions that seem to be there twice are
+    // those of the index, which SQLite does not conclude from the others.
     const STATE: &str = "
         select
             (select count(*) from (select 1 from job
                 where state = 'ready' and kind = $1 limit $3) some) as ready,
             (select count(*) from (select 1 from job
-                where state = 'delayed' and kind = $1 limit $3) some) as delayed,
+                where state in ('delayed', 'running') and state = 'delayed' and kind = $1
+                limit $3) some) as delayed,
             (select count(*) from (select 1 from job
-                where state = 'running' and kind = $1 limit $3) some) as running,
+                where state in ('delayed', 'running') and state = 'running' and kind = $1
+                limit $3) some) as running,
             (select created_at from job where state = 'ready' and kind = $1
                 order by priority, id limit 1) as oldest_at,
             (select cast(coalesce(sum(done), 0) as bigint) from job_tally

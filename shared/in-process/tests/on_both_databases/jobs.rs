@@ -430,9 +430,11 @@ async fn first_jobs(fixture: &Fixture, waiting: u32) -> Duration {
             .replace("'NOW'", "'NOW'::timestamptz"),
     };
     execute(app, &task.replace("LAST", &waiting.to_string()).replace("NOW", &now)).await;
-    if let Db::Postgres(_) = app.db() {
-        execute(app, "analyze job").await;
-    }
+    let settle = match app.db() {
+        Db::Sqlite { .. } => "pragma wal_checkpoint(truncate)",
+        Db::Postgres(_) => "analyze job",
+    };
+    execute(app, settle).await;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let stopped = async { drop(stopped.await) };
     let worker = app.clone().run_jobs(Placement::Inside, stopped, Duration::from_secs(20));

@@ -284,18 +284,28 @@ async fn offer(tx: &mut Tx, article: i64, likenesses: &BTreeMap<i64, i64>) -> sq
         );
         query.build().execute(db).await.map(drop)
     })?;
+    shorten(tx, alike.into_keys().chain([&article]).copied().collect()).await
+}
+
+/// Leaves the best on each of these lists.
+async fn shorten(tx: &mut Tx, lists: Vec<i64>) -> sqlx::Result<()> {
     in_tx!(tx, db => {
-        let mut query = QueryBuilder::new(
-            "delete from related_article where (article_id, related_id) in (
+        // The lists are named on the outside, too: SQLite would otherwise go through all there are.
+        let mut query = QueryBuilder::new("delete from related_article where article_id in (");
+        let mut ids = query.separated(", ");
+        for list in &lists {
+            ids.push_bind(*list);
+        }
+        query.push(
+            ") and (article_id, related_id) in (
                 select article_id, related_id from (
                     select article_id, related_id, row_number() over (
                         partition by article_id order by score desc, related_id desc) as place
                     from related_article where article_id in (",
         );
         let mut ids = query.separated(", ");
-        ids.push_bind(article);
-        for other in alike.keys() {
-            ids.push_bind(**other);
+        for list in &lists {
+            ids.push_bind(*list);
         }
         query.push(format_args!(")) ranked where place > {LIST})"));
         query.build().execute(db).await.map(drop)
