@@ -58,7 +58,7 @@ fn main() -> ExitCode {
 async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     let cors = Cors::new(&args.cors)?;
     let jobs = args.placement.jobs.unwrap_or(Placement::Inside);
-    start("monolith", args.settings, jobs, |here, args| doors(here, args, &cors)).await
+    start("monolith", args.settings, jobs, |here, args| doors(here, args, cors)).await
 }
 
 async fn work(settings: Settings) -> anyhow::Result<()> {
@@ -79,7 +79,7 @@ async fn start(
     Ok(())
 }
 
-fn doors(here: &InProcess, args: &boot::ServerArgs, cors: &Cors) -> Router {
+fn doors(here: &InProcess, args: &boot::ServerArgs, cors: Cors) -> Router {
     let settings = pages::Settings { secure_cookies: args.production, budget: args.page_budget() };
     Router::new()
         .nest_service(wire::API, cors.around(api::router(here.clone())))

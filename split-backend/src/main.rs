@@ -57,7 +57,7 @@ fn main() -> ExitCode {
 async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     let cors = Cors::new(&args.cors)?;
     let jobs = args.placement.jobs.unwrap_or(Placement::Off);
-    start("split-backend", args.settings, jobs, |here, _| doors(here, &cors)).await
+    start("split-backend", args.settings, jobs, |here, _| doors(here, cors)).await
 }
 
 async fn work(settings: Settings) -> anyhow::Result<()> {
@@ -78,6 +78,6 @@ async fn start(
     Ok(())
 }
 
-fn doors(here: &InProcess, cors: &Cors) -> Router {
+fn doors(here: &InProcess, cors: Cors) -> Router {
     Router::new().nest_service(wire::API, cors.around(api::router(here.clone())))
 }
