@@ -68,7 +68,7 @@ async fn an_export_shows_how_far_it_is_and_the_page_comes_again_by_itself() {
 async fn guests_are_sent_to_sign_in() {
     let page = Browser::on(&Script::default()).get("/jobs").await;
     assert_eq!(page.status, StatusCode::SEE_OTHER);
-    assert_eq!(page.header("location"), "/login?next=/jobs");
+    assert_eq!(page.header("location"), "/login?next=%2Fjobs");
 }
 
 #[tokio::test]
