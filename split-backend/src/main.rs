@@ -8,7 +8,7 @@ use api::{Cors, CorsArgs};
 use axum::Router;
 use clap::Parser;
 use conduit::wire;
-use in_process::{DatabaseArgs, IdentityArgs, InProcess};
+use in_process::{AppArgs, DatabaseArgs, InProcess, Placement, PlacementArgs};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -19,6 +19,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 enum Command {
     /// Serve the JSON API at /api
     Serve(Box<ServeArgs>),
+    /// Run jobs, and nothing else
+    Work(Box<Settings>),
     /// Bring the database's schema up to date
     Migrate(DatabaseArgs),
     /// Ask a server on this host whether it is ready; exit code 0 means yes
@@ -28,37 +30,54 @@ enum Command {
 #[derive(clap::Args)]
 struct ServeArgs {
     #[command(flatten)]
-    server: boot::ServerArgs,
+    settings: Settings,
     #[command(flatten)]
-    database: DatabaseArgs,
-    #[command(flatten)]
-    identity: IdentityArgs,
+    placement: PlacementArgs,
     #[command(flatten)]
     cors: CorsArgs,
 }
 
+#[derive(clap::Args)]
+struct Settings {
+    #[command(flatten)]
+    server: boot::ServerArgs,
+    #[command(flatten)]
+    app: AppArgs,
+}
+
 fn main() -> ExitCode {
-    let command = Command::parse();
-    boot::run(async {
-        match command {
-            Command::Serve(args) => serve(*args).await,
-            Command::Migrate(args) => Ok(in_process::migrate(&args).await?),
-            Command::Healthcheck(args) => boot::healthcheck(&args),
-        }
-    })
+    match Command::parse() {
+        Command::Serve(args) => boot::run(args.settings.server.runtime, serve(*args)),
+        Command::Work(args) => boot::run(args.server.runtime, work(*args)),
+        Command::Migrate(args) => boot::once(async { Ok(in_process::migrate(&args).await?) }),
+        Command::Healthcheck(args) => boot::once(async { boot::healthcheck(&args) }),
+    }
 }
 
 async fn serve(args: ServeArgs) -> anyhow::Result<()> {
-    let production = args.server.production;
-    let server = boot::Server::new("split-backend", args.server)?;
     let cors = Cors::new(&args.cors)?;
+    let jobs = args.placement.jobs.unwrap_or(Placement::Off);
+    start("split-backend", args.settings, jobs, |here, _| doors(here, cors)).await
+}
 
-    let options = in_process::Options { production, ..Default::default() };
-    let here = InProcess::connect(&args.database, &args.identity, options).await?;
+async fn work(settings: Settings) -> anyhow::Result<()> {
+    start("split-backend-work", settings, Placement::Inside, |_, _| Router::new()).await
+}
 
-    let app = Router::new().nest_service(wire::API, cors.around(api::router(here.clone())));
-
-    server.serve(app, here.clone()).await?;
+async fn start(
+    role: &'static str,
+    Settings { server: args, app }: Settings,
+    placement: Placement,
+    doors: impl FnOnce(&InProcess, &boot::ServerArgs) -> Router,
+) -> anyhow::Result<()> {
+    let server = boot::Server::new(role, args.clone())?;
+    let here = InProcess::start(&app, placement, args.production, server.lab_jobs()?).await?;
+    let jobs = here.clone().run_jobs(placement, server.stop().begun(), args.grace());
+    server.serve(doors(&here, &args), here.clone(), jobs).await?;
     here.close().await;
     Ok(())
+}
+
+fn doors(here: &InProcess, cors: Cors) -> Router {
+    Router::new().nest_service(wire::API, cors.around(api::router(here.clone())))
 }

@@ -31,23 +31,24 @@ struct ServeArgs {
 }
 
 fn main() -> ExitCode {
-    let command = Command::parse();
-    boot::run(async {
-        match command {
-            Command::Serve(args) => serve(*args).await,
-            Command::Healthcheck(args) => boot::healthcheck(&args),
-        }
-    })
+    match Command::parse() {
+        Command::Serve(args) => boot::run(args.server.runtime, serve(*args)),
+        Command::Healthcheck(args) => boot::once(async { boot::healthcheck(&args) }),
+    }
 }
 
 async fn serve(args: ServeArgs) -> anyhow::Result<()> {
-    let production = args.server.production;
+    let settings = pages::Settings {
+        secure_cookies: args.server.production,
+        budget: args.server.page_budget(),
+    };
     let server = boot::Server::new("split-frontend", args.server)?;
 
     let elsewhere = Remote::new(&args.backend)?;
 
-    let settings = pages::Settings { secure_cookies: production, ..Default::default() };
     let app = Router::new().merge(pages::router(elsewhere.clone(), settings));
 
-    server.serve(app, elsewhere).await
+    // There are no jobs here: nothing runs beside the pages, until the end.
+    let nothing = server.stop().begun();
+    server.serve(app, elsewhere, nothing).await
 }

@@ -91,6 +91,32 @@ impl<S: Send + Sync> FromRequestParts<S> for Numbered {
     }
 }
 
+/// The number of an export in the path, and that of a chunk of it. What is no number is none of them.
+pub(crate) struct Chunk(pub(crate) i64, pub(crate) u32);
+
+impl<S: Send + Sync> FromRequestParts<S> for Chunk {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let path = Path::<(i64, u32)>::from_request_parts(parts, state).await;
+        let Path((id, number)) = path.map_err(|_| Error::NotFound(Resource::Export))?;
+        Ok(Self(id, number))
+    }
+}
+
+/// The number of a job in the path.
+pub(crate) struct JobNumber(pub(crate) i64);
+
+impl<S: Send + Sync> FromRequestParts<S> for JobNumber {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let path = Path::from_request_parts(parts, state).await;
+        let Path(id) = path.map_err(|_| Error::NotFound(Resource::Job))?;
+        Ok(Self(id))
+    }
+}
+
 /// The list that the query string asks for.
 pub(crate) struct List(pub(crate) ListArticles);
 

@@ -15,6 +15,7 @@ mod cors;
 mod docs;
 mod extract;
 mod failure;
+mod jobs;
 mod openapi;
 mod profiles;
 mod tags;
@@ -60,6 +61,12 @@ pub fn router<C: Conduit>(port: C) -> Router {
         .route(docs::PAGE, get(docs::page))
         .route(docs::SCRIPT, get(docs::script))
         .route(docs::STYLESHEET, get(docs::stylesheet))
+        .route(path::RELATED, get(jobs::related))
+        .route(path::EXPORTS, get(jobs::exports).post(jobs::start_export))
+        .route(path::EXPORT_CHUNK, get(jobs::export_chunk))
+        .route(path::JOBS, get(jobs::list))
+        .route(path::QUEUE, get(jobs::queue))
+        .route(path::RETRY, post(jobs::retry))
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_method)
         .layer(middleware::from_fn(failure::log))

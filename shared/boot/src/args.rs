@@ -23,14 +23,38 @@ pub struct ServerArgs {
     #[arg(long, env = "PRODUCTION")]
     pub production: bool,
 
+    /// Seconds that a page may take; more than usual where jobs run inline
+    #[arg(long, env = "PAGE_SECONDS", value_name = "SECONDS", default_value_t = 2,
+        value_parser = clap::value_parser!(u32).range(1..=30))]
+    pub page_seconds: u32,
+
+    /// What runs the server: one thread for everything, or one for each core
+    #[arg(long, env = "RUNTIME", value_name = "KIND", default_value = "multi-thread")]
+    pub runtime: Runtime,
+
     /// Switches that only the lab needs, as a JSON file; refused in production.
     #[arg(long, env = "LAB_FILE", value_name = "FILE")]
     pub lab: Option<PathBuf>,
 }
 
 impl ServerArgs {
-    /// How long requests in flight get to finish.
-    pub(crate) fn grace(&self) -> Duration {
+    /// How long requests in flight, and jobs, get to finish.
+    pub fn grace(&self) -> Duration {
         Duration::from_secs(self.grace_seconds.into())
     }
+
+    /// How long a page may take.
+    pub fn page_budget(&self) -> Duration {
+        Duration::from_secs(self.page_seconds.into())
+    }
+}
+
+/// What runs a server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Runtime {
+    /// One thread, on which everything takes its turn: requests, and the computations of jobs.
+    EventLoop,
+    /// As many threads as the process may use cores. Whoever computes for long does so beside them.
+    #[default]
+    MultiThread,
 }

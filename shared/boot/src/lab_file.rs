@@ -5,17 +5,20 @@ use std::{path::Path, time::Duration};
 
 use anyhow::{Context, bail};
 use nix::time::{ClockId, clock_gettime};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
 
 use crate::ServerArgs;
 
 /// What the file may say.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct LabFile {
     /// CPU time to burn in each request, microseconds: an effect of known size, planted to see
     /// whether the lab finds it.
     spin_us_per_request: f64,
+    /// What whoever does the jobs may make of it.
+    jobs: Option<Value>,
 }
 
 impl LabFile {
@@ -34,9 +37,15 @@ impl LabFile {
         Ok(serde_json::from_slice(&std::fs::read(path)?)?)
     }
 
+    /// The section about jobs, read by whom it concerns.
+    pub(crate) fn jobs<T: DeserializeOwned + Default>(&self) -> anyhow::Result<T> {
+        let Some(jobs) = &self.jobs else { return Ok(T::default()) };
+        serde_json::from_value(jobs.clone()).context("--lab: jobs")
+    }
+
     /// Burns the planted CPU time on the current thread. It is measured by the thread's own CPU
     /// clock: a busy machine makes it take longer, but never makes it cost more.
-    pub(crate) fn spin(self) {
+    pub(crate) fn spin(&self) {
         let planted = Duration::from_secs_f64(self.spin_us_per_request.max(0.0) / 1e6);
         let Some(start) = thread_cpu() else { return };
         while thread_cpu().is_some_and(|now| now.saturating_sub(start) < planted) {
@@ -55,7 +64,7 @@ mod tests {
 
     #[test]
     fn a_planted_millisecond_costs_a_millisecond_of_cpu() {
-        let file = LabFile { spin_us_per_request: 1_000.0 };
+        let file = LabFile { spin_us_per_request: 1_000.0, jobs: None };
         let before = thread_cpu().unwrap();
         file.spin();
         let burnt = thread_cpu().unwrap() - before;

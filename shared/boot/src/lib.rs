@@ -13,7 +13,7 @@ mod middleware;
 mod run;
 mod serve;
 
-pub use args::ServerArgs;
+pub use args::{Runtime, ServerArgs};
 pub use health::{HealthcheckArgs, healthcheck};
-pub use run::run;
-pub use serve::Server;
+pub use run::{once, run};
+pub use serve::{Server, Stop};

@@ -5,7 +5,7 @@ use std::{
     hash::{BuildHasher, Hasher},
     panic::AssertUnwindSafe,
     sync::{
-        LazyLock,
+        Arc, LazyLock,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -29,11 +29,16 @@ const MAX_BODY: usize = 4 * limits::MAX_ARTICLE + 64 * 1024;
 /// Wraps a server's routes. Health and metrics stay outside, so that watching a server costs it
 /// nothing that is counted.
 pub(crate) fn around(app: Router, lab: Option<LabFile>) -> Router {
+    let lab = lab.map(Arc::new);
     app.layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(axum::middleware::from_fn_with_state(lab, handle))
 }
 
-async fn handle(State(lab): State<Option<LabFile>>, mut request: Request, next: Next) -> Response {
+async fn handle(
+    State(lab): State<Option<Arc<LabFile>>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     // 1. A number: taken over from the server in front of us, or new.
     let id = wire::to_request_id(request.headers())
         .and_then(|id| HeaderValue::try_from(id.as_str()).ok())

@@ -1,4 +1,4 @@
-//! Bind, say so, serve, drain.
+//! Bind, say so, serve, drain; and do something beside it that ends with it.
 
 use std::{io::Write, net::SocketAddr};
 
@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use axum::{Router, serve::ListenerExt};
 use conduit::Conduit;
 use metrics_exporter_prometheus::PrometheusHandle;
+use serde::de::DeserializeOwned;
 use tokio::{
     net::{TcpListener, TcpStream},
     signal::unix::{Signal, SignalKind, signal},
@@ -22,6 +23,19 @@ pub struct Server {
     args: ServerArgs,
     lab: Option<LabFile>,
     metrics: PrometheusHandle,
+    stop: watch::Sender<bool>,
+}
+
+/// The moment from which on a server begins nothing new.
+#[derive(Clone)]
+pub struct Stop(watch::Receiver<bool>);
+
+impl Stop {
+    /// Waits for it.
+    pub async fn begun(mut self) {
+        // An error means that the server is gone altogether.
+        drop(self.0.wait_for(|stopping| *stopping).await);
+    }
 }
 
 impl Server {
@@ -32,10 +46,25 @@ impl Server {
     pub fn new(role: &'static str, args: ServerArgs) -> anyhow::Result<Self> {
         log_to_stderr(&args.log)?;
         let lab = LabFile::read(&args)?;
-        Ok(Self { role, args, lab, metrics: health::start_counting()? })
+        let stop = watch::Sender::new(false);
+        Ok(Self { role, args, lab, metrics: health::start_counting()?, stop })
     }
 
-    /// Serves `app` until SIGTERM or Ctrl-C, then lets requests in flight finish.
+    /// The moment from which on this server begins nothing new.
+    pub fn stop(&self) -> Stop {
+        Stop(self.stop.subscribe())
+    }
+
+    /// What the lab's file says about jobs; nothing where there is no file.
+    ///
+    /// # Errors
+    /// When it says something else than it may.
+    pub fn lab_jobs<T: DeserializeOwned + Default>(&self) -> anyhow::Result<T> {
+        self.lab.as_ref().map_or_else(|| Ok(T::default()), LabFile::jobs)
+    }
+
+    /// Serves `app` until SIGTERM or Ctrl-C, then lets requests in flight finish. What runs `beside`
+    /// it has to end by itself when [`stop`](Self::stop) says so, in its own time.
     ///
     /// When it serves, it prints its one line on stdout, `ready http://ADDR:PORT role=ROLE`, which
     /// tests and the lab wait for. Everything else it has to say goes to stderr. `/readyz` says
@@ -44,8 +73,13 @@ impl Server {
     /// # Errors
     /// When the address can't be listened on, and when requests did not finish within the grace
     /// time or a second signal cut them short.
-    pub async fn serve<C: Conduit>(self, app: Router, port: C) -> anyhow::Result<()> {
-        let Self { role, args, lab, metrics } = self;
+    pub async fn serve<C: Conduit>(
+        self,
+        app: Router,
+        port: C,
+        beside: impl Future<Output = ()>,
+    ) -> anyhow::Result<()> {
+        let Self { role, args, lab, metrics, stop } = self;
         let app = middleware::around(app, lab).merge(health::routes(port, metrics));
 
         // Signals are caught before the ready line is printed: whoever reads it may send one.
@@ -60,21 +94,29 @@ impl Server {
         writeln!(std::io::stdout(), "ready http://{address} role={role}").context("stdout")?;
         tracing::info!(%address, role, "serving");
 
-        let (stop, mut stopped) = watch::channel(());
-        let serving = axum::serve(listener, app)
-            .with_graceful_shutdown(async move { drop(stopped.changed().await) })
-            .into_future();
-        tokio::pin!(serving);
+        let stopped = Stop(stop.subscribe());
+        let serving = axum::serve(listener, app).with_graceful_shutdown(stopped.begun());
+        let serving = serving.into_future();
+        tokio::pin!(serving, beside);
         tokio::select! {
             ended = &mut serving => return ended.context("serving"),
-            () = signals.next() => stop.send_replace(()),
-        }
+            () = &mut beside => bail!("jobs have ended by themselves"),
+            () = signals.next() => stop.send_replace(true),
+        };
         tracing::info!(role, "draining");
-        tokio::select! {
-            ended = &mut serving => ended.context("draining")?,
-            () = tokio::time::sleep(args.grace()) => {
-                bail!("--grace-seconds: requests still ran after {} s", args.grace_seconds)
+        let drained = async {
+            // What is beside keeps to the grace time by itself, and has something to do after it.
+            let requests = tokio::time::timeout(args.grace(), &mut serving);
+            let (requests, ()) = tokio::join!(requests, &mut beside);
+            match requests {
+                Ok(ended) => ended.context("draining"),
+                Err(_elapsed) => {
+                    bail!("--grace-seconds: requests still ran after {} s", args.grace_seconds)
+                }
             }
+        };
+        tokio::select! {
+            drained = drained => drained?,
             () = signals.next() => bail!("a second signal cut the draining short"),
         }
         tracing::info!(role, "drained");

@@ -57,11 +57,25 @@ pub enum Resource {
     Profile,
     /// A route of the API.
     Route,
+    /// An export, or a part of its file.
+    Export,
+    /// A job.
+    Job,
+    /// The queue of jobs as a whole.
+    Queue,
 }
 
 impl Resource {
     /// Every kind there is.
-    pub const ALL: [Self; 4] = [Self::Article, Self::Comment, Self::Profile, Self::Route];
+    pub const ALL: [Self; 7] = [
+        Self::Article,
+        Self::Comment,
+        Self::Profile,
+        Self::Route,
+        Self::Export,
+        Self::Job,
+        Self::Queue,
+    ];
 
     /// The key under which the contract reports it.
     pub fn name(self) -> &'static str {
@@ -70,6 +84,9 @@ impl Resource {
             Self::Comment => "comment",
             Self::Profile => "profile",
             Self::Route => "route",
+            Self::Export => "export",
+            Self::Job => "job",
+            Self::Queue => "queue",
         }
     }
 }

@@ -12,6 +12,7 @@
 
 mod caller;
 mod error;
+mod jobs;
 pub mod limits;
 mod object;
 mod port;
@@ -20,6 +21,10 @@ pub mod wire;
 
 pub use caller::{Caller, RequestId, Token};
 pub use error::{Error, Outcome, Problems, Resource, Result, Unauthorized};
+pub use jobs::{
+    COUNTED, Export, ExportState, FailedJob, Job, JobState, KindState, MAX_CHUNK, Queue,
+    ScheduleState,
+};
 pub use port::Conduit;
 pub use types::{
     Article, ArticlePage, ArticleSummary, ArticleUpdate, Comment, Credentials, DEFAULT_LIMIT,

@@ -4,8 +4,9 @@
 use std::future::Future;
 
 use crate::{
-    Article, ArticlePage, ArticleUpdate, Caller, Comment, Credentials, ListArticles, NewArticle,
-    NewComment, Profile, Registration, Result, User, UserUpdate, Window,
+    Article, ArticlePage, ArticleSummary, ArticleUpdate, Caller, Comment, Credentials, Export, Job,
+    ListArticles, NewArticle, NewComment, Profile, Queue, Registration, Result, Token, User,
+    UserUpdate, Window,
 };
 
 /// What the app can do. One method per operation of the public contract.
@@ -198,6 +199,64 @@ pub trait Conduit: Clone + Send + Sync + 'static {
     ///
     /// Repeatable.
     fn tags(&self, caller: &Caller) -> impl Future<Output = Result<Vec<String>>> + Send;
+
+    /// The articles that are most like this one, at most five, the most alike first. They are
+    /// computed some time after an article has changed.
+    ///
+    /// Fails with `NotFound(Article)`. Repeatable.
+    fn related(
+        &self,
+        caller: &Caller,
+        slug: &str,
+    ) -> impl Future<Output = Result<Vec<ArticleSummary>>> + Send;
+
+    /// Asks for all of the caller's articles as one file. It is made later; one that is under way is
+    /// enough, and is then the answer.
+    ///
+    /// Fails with `Unauthorized(Missing)`. Repeatable.
+    fn start_export(&self, caller: &Caller) -> impl Future<Output = Result<Export>> + Send;
+
+    /// The caller's exports, the latest first, at most ten. Those that have expired are gone.
+    ///
+    /// Fails with `Unauthorized(Missing)`. Repeatable.
+    fn exports(&self, caller: &Caller) -> impl Future<Output = Result<Vec<Export>>> + Send;
+
+    /// One piece of a finished export's file, at most [`MAX_CHUNK`](crate::MAX_CHUNK) bytes; the
+    /// first is number 0.
+    ///
+    /// Fails with `Unauthorized(Missing)`, or `NotFound(Export)` if the caller has no finished export
+    /// with this number, or its file no such piece. Repeatable.
+    fn export_chunk(
+        &self,
+        caller: &Caller,
+        id: i64,
+        number: u32,
+    ) -> impl Future<Output = Result<Vec<u8>>> + Send;
+
+    /// The caller's jobs that are not done, the latest first, at most 50.
+    ///
+    /// Fails with `Unauthorized(Missing)`. Repeatable.
+    fn jobs(&self, caller: &Caller) -> impl Future<Output = Result<Vec<Job>>> + Send;
+
+    /// The queue as a whole, for operators, who show a token of their own.
+    ///
+    /// Fails with `Forbidden(Queue)` when that is not the configured one, or none is. Repeatable.
+    fn queue(
+        &self,
+        caller: &Caller,
+        operator: &Token,
+    ) -> impl Future<Output = Result<Queue>> + Send;
+
+    /// Has a dead or parked job run again, with all of its attempts.
+    ///
+    /// Fails with `Forbidden(Queue)`, as [`queue`](Self::queue) does, or `NotFound(Job)` if no job
+    /// with this number is dead or parked. **Not repeatable**: the second attempt finds it running.
+    fn retry_job(
+        &self,
+        caller: &Caller,
+        operator: &Token,
+        id: i64,
+    ) -> impl Future<Output = Result<()>> + Send;
 
     /// Whether what stands behind the port (a database, another server) can be reached right now.
     ///

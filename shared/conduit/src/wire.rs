@@ -4,6 +4,8 @@
 //! back. Because both directions stand here, next to each other and under one round-trip test,
 //! they can't drift apart.
 
+pub mod path;
+
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::AUTHORIZATION};
@@ -11,8 +13,9 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::object::object;
 use crate::{
-    ArticlePage, Caller, Comment, DEFAULT_LIMIT, Error, ListArticles, MAX_LIMIT, Outcome, Problems,
-    Profile, RequestId, Resource, Token, Unauthorized, Window, limits::MAX_OFFSET,
+    ArticlePage, ArticleSummary, Caller, Comment, DEFAULT_LIMIT, Error, Export, Job, ListArticles,
+    MAX_LIMIT, Outcome, Problems, Profile, Queue, RequestId, Resource, Token, Unauthorized, Window,
+    limits::MAX_OFFSET,
 };
 
 /// Where the API is mounted on every server that has one.
@@ -21,52 +24,17 @@ pub const API: &str = "/api";
 /// The request's number, on requests and on answers.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// What opens the operators' view.
+pub const OPERATOR: HeaderName = HeaderName::from_static(OPERATOR_NAME);
+
+/// The name of that header.
+pub const OPERATOR_NAME: &str = "x-operator-token";
+
 /// How many milliseconds the caller will still wait.
 pub const BUDGET_MS: HeaderName = HeaderName::from_static("x-budget-ms");
 
 /// The longest budget that is taken over from outside.
 pub const MAX_BUDGET: Duration = Duration::from_secs(30);
-
-/// Paths below [`API`], as the router writes them; [`path::of`] fills in a name.
-pub mod path {
-    use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-
-    /// Registration.
-    pub const USERS: &str = "/users";
-    /// Signing in.
-    pub const LOGIN: &str = "/users/login";
-    /// The caller's own account.
-    pub const USER: &str = "/user";
-    /// Somebody's public account.
-    pub const PROFILE: &str = "/profiles/{username}";
-    /// Whether the caller follows them.
-    pub const FOLLOW: &str = "/profiles/{username}/follow";
-    /// Lists of articles.
-    pub const ARTICLES: &str = "/articles";
-    /// The articles of those whom the caller follows. No article has the slug `feed`.
-    pub const FEED: &str = "/articles/feed";
-    /// One article.
-    pub const ARTICLE: &str = "/articles/{slug}";
-    /// Whether it is one of the caller's favourites.
-    pub const FAVORITE: &str = "/articles/{slug}/favorite";
-    /// An article's comments.
-    pub const COMMENTS: &str = "/articles/{slug}/comments";
-    /// One of them.
-    pub const COMMENT: &str = "/articles/{slug}/comments/{id}";
-    /// All tags.
-    pub const TAGS: &str = "/tags";
-
-    /// Everything but the unreserved characters of RFC 3986 is escaped in a path segment.
-    pub const SEGMENT: &AsciiSet =
-        &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-    /// The path with `name` in place of its first `{…}`, escaped.
-    pub fn of(template: &str, name: &str) -> String {
-        let (before, rest) = template.split_once('{').unwrap_or((template, ""));
-        let after = rest.split_once('}').map_or("", |(_, after)| after);
-        format!("{before}{}{after}", utf8_percent_encode(name, SEGMENT))
-    }
-}
 
 /// `{"user": …}`
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -123,6 +91,46 @@ pub struct CommentsBody {
 pub struct TagsBody {
     /// What the envelope holds.
     pub tags: Vec<String>,
+}
+
+/// `{"articles": …}`: a list that has no other pages.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RelatedBody {
+    /// What the envelope holds.
+    pub articles: Vec<ArticleSummary>,
+}
+
+/// `{"export": …}`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ExportBody {
+    /// What the envelope holds.
+    pub export: Export,
+}
+
+/// `{"exports": …}`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ExportsBody {
+    /// What the envelope holds.
+    pub exports: Vec<Export>,
+}
+
+/// `{"jobs": …}`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct JobsBody {
+    /// What the envelope holds.
+    pub jobs: Vec<Job>,
+}
+
+/// `{"queue": …}`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct QueueBody {
+    /// What the envelope holds.
+    pub queue: Queue,
 }
 
 /// `{"errors": {field: [message, …]}}`
@@ -321,6 +329,20 @@ pub fn to_token(headers: &HeaderMap) -> Option<Token> {
     let text = value.to_str().unwrap_or_default();
     let token = text.strip_prefix("Token ").or_else(|| text.strip_prefix("Bearer "));
     Some(Token::new(token.unwrap_or_default().trim()))
+}
+
+/// The token that a request carries for operators. Without one it is as good as with a wrong one.
+pub fn to_operator(headers: &HeaderMap) -> Token {
+    let value = headers.get(OPERATOR).and_then(|value| value.to_str().ok());
+    Token::new(value.unwrap_or_default())
+}
+
+/// The header that carries such a token.
+pub fn from_operator(operator: &Token) -> (HeaderName, HeaderValue) {
+    let value = HeaderValue::try_from(operator.expose());
+    let mut value = value.unwrap_or(HeaderValue::from_static("?"));
+    value.set_sensitive(true);
+    (OPERATOR, value)
 }
 
 /// The number of the request, if it carries a harmless one.

@@ -120,7 +120,14 @@ impl TestDatabase {
     /// # Panics
     /// When it can't be opened: these are tests.
     pub async fn connect_at(&self, clock: Clock) -> InProcess {
-        let options = Options { clock, ..Options::default() };
+        self.connect_with(Options { clock, ..Options::default() }).await
+    }
+
+    /// The app on this database, with these options.
+    ///
+    /// # Panics
+    /// When it can't be opened: these are tests.
+    pub async fn connect_with(&self, options: Options) -> InProcess {
         InProcess::connect(&self.args, &self.identity, options).await.expect("a database")
     }
 }

@@ -12,9 +12,9 @@ mod rows;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use conduit::{
-    Article, ArticlePage, ArticleUpdate, Caller, Comment, Conduit, Credentials, Error,
-    ListArticles, NewArticle, NewComment, Outcome, Problems, Profile, Registration, Resource,
-    Result, Token, Unauthorized, User, UserUpdate, Window,
+    Article, ArticlePage, ArticleSummary, ArticleUpdate, Caller, Comment, Conduit, Credentials,
+    Error, Export, Job, ListArticles, NewArticle, NewComment, Outcome, Problems, Profile, Queue,
+    Registration, Resource, Result, Token, Unauthorized, User, UserUpdate, Window,
 };
 use in_process::{Clock, validation};
 
@@ -243,6 +243,47 @@ impl Conduit for InMemory {
     async fn tags(&self, caller: &Caller) -> Result<Vec<String>> {
         in_time(caller)?;
         Ok(self.read().tags())
+    }
+
+    // There is no worker in memory: what is done later is asked for, and stays so.
+
+    async fn related(&self, caller: &Caller, slug: &str) -> Result<Vec<ArticleSummary>> {
+        let rows = self.read();
+        viewer(&rows, caller)?;
+        rows.row(slug).map(|_| Vec::new())
+    }
+
+    async fn start_export(&self, caller: &Caller) -> Result<Export> {
+        let mut rows = self.write();
+        let account = signed_in(&rows, caller)?;
+        Ok(rows.start_export(account))
+    }
+
+    async fn exports(&self, caller: &Caller) -> Result<Vec<Export>> {
+        let rows = self.read();
+        let account = signed_in(&rows, caller)?;
+        Ok(rows.accounts[account].export.iter().cloned().collect())
+    }
+
+    async fn export_chunk(&self, caller: &Caller, _: i64, _: u32) -> Result<Vec<u8>> {
+        signed_in(&self.read(), caller)?;
+        Err(Error::NotFound(Resource::Export))
+    }
+
+    async fn jobs(&self, caller: &Caller) -> Result<Vec<Job>> {
+        let rows = self.read();
+        let account = signed_in(&rows, caller)?;
+        Ok(rows.accounts[account].jobs.iter().rev().take(50).cloned().collect())
+    }
+
+    async fn queue(&self, caller: &Caller, _: &Token) -> Result<Queue> {
+        in_time(caller)?;
+        Err(Error::Forbidden(Resource::Queue))
+    }
+
+    async fn retry_job(&self, caller: &Caller, _: &Token, _: i64) -> Result<()> {
+        in_time(caller)?;
+        Err(Error::Forbidden(Resource::Queue))
     }
 
     async fn ready(&self) -> Result<()> {

@@ -14,6 +14,7 @@ mod authoring;
 mod favorites;
 mod following;
 mod known;
+mod later;
 mod lists;
 mod remarks;
 mod rules;
@@ -57,10 +58,21 @@ pub async fn run<C: Conduit>(port: &C, dataset: &Dataset) {
     following::check(&bench).await;
     remarks::check(&bench).await;
     rules::check(&bench).await;
+    later::check(&bench).await;
     // What the checks made is gone: everything is listed as it was in the beginning.
     lists::check(&bench).await;
     articles::check(&bench).await;
     port.ready().await.expect("an app that answers is ready");
+}
+
+/// Runs the checks of what is done later. Somebody must do it: a worker, wherever.
+///
+/// # Panics
+/// If the implementation does not do what the port promises, or nobody does the jobs.
+pub async fn run_with_workers<C: Conduit>(port: &C, dataset: &Dataset) {
+    let bench = Bench { port, known: Known::new(dataset) };
+    later::check(&bench).await;
+    later::with_workers(&bench).await;
 }
 
 /// What a check works with: the implementation, and what it ought to know.

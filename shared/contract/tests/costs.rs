@@ -12,6 +12,7 @@ use std::sync::{
 };
 
 use architecture::{Architecture, monolith, split};
+use axum::http::Method;
 use conduit::wire::path;
 use contract::{
     databases,
@@ -25,7 +26,7 @@ use metrics::{
 };
 use remote::BACKEND_CALLS;
 
-/// The most that any page may send.
+/// The most that any page may send that only shows something; a form may send one more.
 const MOST_STATEMENTS: u64 = 6;
 
 /// What was sent since it was last asked, in this process: its only test counts alone.
@@ -83,8 +84,8 @@ fn expected() -> Vec<(String, Cost, Cost)> {
         ("/?page=2".into(), (2, 2), (3, 3)),
         ("/?feed=following".into(), (0, 0), (3, 3)),
         (format!("/tag/{tag}"), (2, 2), (3, 3)),
-        (format!("/article/{others}"), (2, 2), (3, 3)),
-        (format!("/article/{mine}"), (2, 2), (3, 3)),
+        (format!("/article/{others}"), (3, 3), (4, 4)),
+        (format!("/article/{mine}"), (3, 3), (4, 4)),
         (format!("/profile/{name}"), (2, 2), (3, 3)),
         (format!("/profile/{name}/favorites"), (2, 2), (3, 3)),
         ("/login".into(), (0, 0), (1, 1)),
@@ -92,6 +93,8 @@ fn expected() -> Vec<(String, Cost, Cost)> {
         ("/settings".into(), (0, 0), (1, 1)),
         ("/editor".into(), (0, 0), (1, 1)),
         (format!("/editor/{mine}"), (0, 0), (2, 2)),
+        ("/jobs".into(), (0, 0), (3, 3)),
+        ("/operator".into(), (0, 0), (1, 1)),
         ("/nonsense".into(), (0, 0), (1, 1)),
     ]
 }
@@ -135,7 +138,9 @@ async fn a_page_costs_what_it_is_meant_to_cost() {
             if !request.path.contains("/../") {
                 assert_eq!(here, there, "{request}");
             }
-            assert!(here.max(there) <= MOST_STATEMENTS, "{request}: {here}, {there} statements");
+            // What changes an article also enqueues a job.
+            let most = MOST_STATEMENTS + u64::from(request.method != Method::GET);
+            assert!(here.max(there) <= most, "{request}: {here}, {there} statements");
         }
     }
 }

@@ -144,7 +144,7 @@ fn sql_is_recognised() {
 
 /// Whether a line spells a path of the API.
 fn is_api_path(line: &str) -> bool {
-    ["\"/api", "\"/user\"", "\"/users", "\"/articles", "\"/profiles", "\"/tags"]
+    ["\"/api", "\"/user\"", "\"/users", "\"/articles", "\"/profiles", "\"/tags", "\"/exports/{"]
         .iter()
         .any(|path| line.contains(path))
 }
@@ -152,7 +152,7 @@ fn is_api_path(line: &str) -> bool {
 #[test]
 fn only_wire_knows_the_paths_of_the_api() {
     // `contract` asks from outside, like the public test suites, and has to spell them.
-    let knows = ["shared/conduit/src/wire.rs", "shared/contract/"];
+    let knows = ["shared/conduit/src/wire", "shared/contract/"];
     let others =
         sources().into_iter().filter(|file| !knows.iter().any(|p| file.path.starts_with(p)));
     let offences = others.flat_map(|file| {

@@ -45,10 +45,20 @@ struct ListedRow {
     total: i64,
 }
 
+/// A [`SummaryRow`] as JSON.
+macro_rules! summary_json {
+    () => {
+        "json_array(slug, title, description, json(tag_list), created_at, updated_at,
+            favorites_count, favorited, json_array(username, bio, image, following))"
+    };
+}
+
+impl Listed for SummaryRow {
+    const JSON: &str = summary_json!();
+}
+
 impl Listed for ListedRow {
-    const JSON: &str = "json_array(
-        json_array(slug, title, description, json(tag_list), created_at, updated_at,
-            favorites_count, favorited, json_array(username, bio, image, following)), total)";
+    const JSON: &str = concat!("json_array(", summary_json!(), ", total)");
 }
 
 /// An article with its text.
@@ -272,6 +282,47 @@ pub(crate) async fn feed(app: &InProcess, caller: &Caller, window: Window) -> Re
         return Ok(ArticlePage { articles: Vec::new(), articles_count: total.unsigned_abs() });
     }
     Ok(page(rows))
+}
+
+/// The articles that are most like one. The article itself comes along, as a first row that is left
+/// out again: so one statement tells an unknown article from one that is like no other.
+pub(crate) async fn related(
+    app: &InProcess,
+    caller: &Caller,
+    slug: &str,
+) -> Result<Vec<ArticleSummary>> {
+    let viewer = app.tokens.viewer(caller)?;
+    let not_found = || Error::NotFound(Resource::Article);
+    if !validation::can_be_addressed(slug) {
+        return Err(not_found());
+    }
+    let mut rows = fetch_all!(&app.db, SummaryRow, query => {
+        query.push("select ");
+        push_summary!(query, viewer);
+        query
+            .push(
+                " from (
+                    select id, 1000001 as score from article where slug = ",
+            )
+            .push_bind(slug)
+            .push(
+                " union all
+                    select r.related_id, r.score
+                    from article one join related_article r on r.article_id = one.id
+                    where one.slug = ",
+            )
+            .push_bind(slug)
+            .push(
+                ") list join article a on a.id = list.id join account u on u.id = a.author_id
+                order by list.score desc, a.id desc",
+            );
+    })
+    .map_err(db_error::reading)?;
+    if rows.is_empty() {
+        return Err(not_found());
+    }
+    rows.remove(0);
+    Ok(rows.into_iter().map(ArticleSummary::from).collect())
 }
 
 /// No row on a first page means that nothing matches.

@@ -17,6 +17,7 @@ use crate::{
     InProcess, articles,
     db::{Tx, in_tx},
     db_error,
+    jobs::kinds::related,
     slugs::{self, Origin, slug},
     validation,
 };
@@ -76,7 +77,20 @@ pub(crate) async fn create(
     count_tags(&mut tx, &[], &new.tag_list).await?;
     tag_article(&mut tx, id, now, &new.tag_list).await?;
     let article = articles::read_back(&mut tx, author, &slug).await?;
+    changed(app, caller, &mut tx, id, author).await?;
     Ok((tx, article))
+}
+
+/// Has the related articles computed anew.
+async fn changed(
+    app: &InProcess,
+    caller: &Caller,
+    tx: &mut Tx,
+    article: i64,
+    author: i64,
+) -> Result<()> {
+    let enqueued = related::changed(app, tx, article, author, caller.request_id.as_str()).await;
+    enqueued.map_err(db_error::in_transaction)
 }
 
 /// The new article's number, and the first slug for it that is free.
@@ -129,8 +143,9 @@ pub(crate) async fn update(
         untag_article(&mut tx, article.id).await?;
         tag_article(&mut tx, article.id, article.created_at, &tags).await?;
     }
-    let article = articles::read_back(&mut tx, author, &slug).await?;
-    Ok((tx, article))
+    let now_read = articles::read_back(&mut tx, author, &slug).await?;
+    changed(app, caller, &mut tx, article.id, author).await?;
+    Ok((tx, now_read))
 }
 
 /// Changes the article's own row, and says what its slug is from now on.
@@ -182,6 +197,7 @@ pub(crate) async fn delete(app: &InProcess, caller: &Caller, slug: &str) -> Resu
             .map_err(db_error::in_transaction)?;
     }
     count_tags(&mut tx, &article.tag_list, &[]).await?;
+    changed(app, caller, &mut tx, article.id, author).await?;
     Ok((tx, ()))
 }
 

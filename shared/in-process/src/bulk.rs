@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, Executor, QueryBuilder, types::Json};
 
-use crate::db::{Db, Tx, in_tx, on_read, on_write};
+use crate::db::{Db, On, Tx, in_tx, on_read, on_write};
 
 /// What loading fails with: the database's own error.
 pub type Result<T> = sqlx::Result<T>;
@@ -206,14 +206,14 @@ impl<'db> Loader<'db> {
             let problem = "somebody else is filling it at the same time".to_owned();
             return Err(sqlx::Error::InvalidArgument(problem));
         }
-        if let Tx::Postgres(connection) = &mut tx {
+        if let On::Postgres(connection) = &mut tx.on {
             for table in tables {
                 let sequence = format!("pg_get_serial_sequence('{table}', 'id')");
                 let set = format!("select setval({sequence}, (select max(id) from {table}))");
                 connection.execute(AssertSqlSafe(set)).await?;
             }
         }
-        tx.commit().await
+        tx.commit().await.map(drop)
     }
 
     /// Loads accounts.

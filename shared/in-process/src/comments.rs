@@ -11,6 +11,7 @@ use crate::{
     budget::within,
     db::{Tx, in_tx, on_read, on_write},
     db_error,
+    jobs::kinds::synthetic,
     listing::{Listed, fetch_all, flag},
     profiles::push_profile,
     validation,
@@ -115,6 +116,8 @@ pub(crate) async fn add(
         query.push_bind(id).build_query_as().fetch_one(db).await
     })
     .map_err(db_error::in_transaction)?;
+    let job = synthetic::with_comment(app, &mut tx, id, caller.request_id.as_str()).await;
+    job.map_err(db_error::in_transaction)?;
     let missing = || Error::Internal("a new comment is all nulls".to_owned());
     Ok((tx, row.comment().ok_or_else(missing)?))
 }

@@ -6,12 +6,14 @@ use std::{
     fmt, fs,
     path::{Path, PathBuf},
     str::FromStr,
+    sync::Arc,
 };
 
 use sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
 
 use crate::{
     clock::Clock,
+    jobs::{JobArgs, Lab, Placement},
     start_error::{Named, StartError},
 };
 
@@ -61,6 +63,20 @@ pub struct IdentityArgs {
     pub token_secret_file: Option<PathBuf>,
 }
 
+/// All settings of this crate.
+#[derive(Clone, Debug, clap::Args)]
+pub struct AppArgs {
+    /// Where the data is.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// How callers prove who they are.
+    #[command(flatten)]
+    pub identity: IdentityArgs,
+    /// How jobs run.
+    #[command(flatten)]
+    pub jobs: JobArgs,
+}
+
 /// What is decided by the program and not by a setting of this crate.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -68,6 +84,12 @@ pub struct Options {
     pub production: bool,
     /// Where the time comes from.
     pub clock: Clock,
+    /// Where jobs run.
+    pub placement: Placement,
+    /// How jobs run.
+    pub jobs: JobArgs,
+    /// What only the lab switches on.
+    pub lab: Arc<Lab>,
 }
 
 /// A database's address. It may hold a password, so `Debug` never shows it, and it is looked at

@@ -10,8 +10,13 @@ use std::time::Duration;
 
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 
+use crate::jobs::Enqueued;
+
 /// The name of the counter of SQL statements, among the server's metrics.
 pub const SQL_STATEMENTS: &str = "conduit_sql_statements_total";
+
+/// The name of the counter of those that jobs sent, and the worker that runs them.
+pub const JOB_STATEMENTS: &str = "conduit_job_sql_statements_total";
 
 /// An open database. Cheap to clone: the clones share their connections.
 #[derive(Clone, Debug)]
@@ -29,7 +34,14 @@ pub enum Db {
 }
 
 /// A transaction on either database. It is rolled back when it is dropped without a commit.
-pub(crate) enum Tx {
+pub(crate) struct Tx {
+    pub(crate) on: On,
+    /// The jobs that it brings, for whoever has to know of them when they are committed.
+    pub(crate) enqueued: Vec<Enqueued>,
+}
+
+/// The database that a transaction is on.
+pub(crate) enum On {
     Sqlite(Transaction<'static, Sqlite>),
     Postgres(Transaction<'static, Postgres>),
 }
@@ -46,12 +58,11 @@ impl Db {
     /// Begins a transaction that writes. On SQLite it is IMMEDIATE: one that began as a reader and
     /// then wants to write could find that somebody else wrote in between, and would have to fail.
     pub(crate) async fn begin(&self) -> sqlx::Result<Tx> {
-        match self {
-            Self::Sqlite { write, .. } => {
-                Ok(Tx::Sqlite(write.begin_with("begin immediate").await?))
-            }
-            Self::Postgres(pool) => Ok(Tx::Postgres(pool.begin().await?)),
-        }
+        let on = match self {
+            Self::Sqlite { write, .. } => On::Sqlite(write.begin_with("begin immediate").await?),
+            Self::Postgres(pool) => On::Postgres(pool.begin().await?),
+        };
+        Ok(Tx { on, enqueued: Vec::new() })
     }
 
     /// Whether the database answers within `patience`. Not counted as a statement: who watches a
@@ -82,17 +93,39 @@ impl Db {
 }
 
 impl Tx {
-    pub(crate) async fn commit(self) -> sqlx::Result<()> {
-        match self {
-            Self::Sqlite(tx) => tx.commit().await,
-            Self::Postgres(tx) => tx.commit().await,
+    /// Makes it true, and says which jobs came with it.
+    pub(crate) async fn commit(self) -> sqlx::Result<Vec<Enqueued>> {
+        match self.on {
+            On::Sqlite(tx) => tx.commit().await?,
+            On::Postgres(tx) => tx.commit().await?,
+        }
+        Ok(self.enqueued)
+    }
+
+    /// What makes a query take only rows that nobody else has locked. On SQLite there is nobody
+    /// else: one transaction writes at a time.
+    pub(crate) fn skip_locked(&self) -> &'static str {
+        match self.on {
+            On::Sqlite(_) => "",
+            On::Postgres(_) => " for update skip locked",
         }
     }
 }
 
-/// Counts one statement that a use case sends.
+tokio::task_local! {
+    /// Set where a worker is at work: what it sends is no use case's cost.
+    static IN_A_JOB: ();
+}
+
+/// Does something whose statements count as those of jobs.
+pub(crate) async fn as_a_job<T>(work: impl Future<Output = T>) -> T {
+    IN_A_JOB.scope((), work).await
+}
+
+/// Counts one statement that a use case, or a job, sends.
 pub(crate) fn count_statement() {
-    metrics::counter!(SQL_STATEMENTS).increment(1);
+    let name = if IN_A_JOB.try_with(|()| ()).is_ok() { JOB_STATEMENTS } else { SQL_STATEMENTS };
+    metrics::counter!(name).increment(1);
 }
 
 /// Runs a statement that only reads: `on_read!(db, connection => …)`, where the expression takes
@@ -122,12 +155,12 @@ macro_rules! on_write {
 macro_rules! in_tx {
     ($tx:expr, $connection:ident => $statement:expr) => {{
         $crate::db::count_statement();
-        match $tx {
-            $crate::db::Tx::Sqlite(tx) => {
+        match &mut $tx.on {
+            $crate::db::On::Sqlite(tx) => {
                 let $connection = &mut **tx;
                 $statement
             }
-            $crate::db::Tx::Postgres(tx) => {
+            $crate::db::On::Postgres(tx) => {
                 let $connection = &mut **tx;
                 $statement
             }

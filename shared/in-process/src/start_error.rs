@@ -71,9 +71,23 @@ pub enum StartError {
     /// The secret's file can't be read or made.
     #[error("--token-secret-file: can't read or create {path}: {1}", path = .0.display())]
     SecretFile(PathBuf, #[source] io::Error),
+    /// A setting of jobs that can't be followed.
+    #[error("{setting}: {reason}")]
+    Jobs {
+        /// The flag.
+        setting: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A secret that can be guessed.
     #[error("--token-secret-file: {path} has to hold at least {1} bytes", path = .0.display())]
     SecretTooShort(PathBuf, usize),
+}
+
+impl StartError {
+    pub(crate) fn job_setting(setting: &'static str, reason: impl std::fmt::Display) -> Self {
+        Self::Jobs { setting, reason: one_line(&reason.to_string()) }
+    }
 }
 
 /// A database as messages name it, and the flag that named it.

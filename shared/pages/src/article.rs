@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::{extract::State, response::Response};
-use conduit::{Article, Caller, Comment, Conduit, NewComment};
+use conduit::{Article, ArticleSummary, Caller, Comment, Conduit, NewComment};
 use serde::Deserialize;
 
 use crate::{
@@ -26,6 +26,8 @@ struct ArticlePage {
     article: Option<Shown>,
     /// `None` when they can't be had right now: the article is worth showing without them.
     comments: Option<Vec<Comment>>,
+    /// The same with those that are like it.
+    related: Option<Vec<ArticleSummary>>,
     remark: Remark,
 }
 
@@ -58,26 +60,34 @@ struct Reading {
 }
 
 impl<C: Conduit> Page<C> for Reading {
-    type Content = (String, Option<Article>, Option<Vec<Comment>>);
+    type Content = (String, Option<Article>, Option<Vec<Comment>>, Option<Vec<ArticleSummary>>);
 
     async fn load(&self, port: &C, caller: &Caller) -> Result<Self::Content, PageError> {
         let slug = self.slug.get()?;
-        let (article, comments) =
-            tokio::join!(port.article(caller, slug), port.comments(caller, slug));
+        let (article, comments, related) = tokio::join!(
+            port.article(caller, slug),
+            port.comments(caller, slug),
+            port.related(caller, slug),
+        );
         // What somebody has written is not lost because what they wrote about is out of reach.
         let article = match self.remark {
             None => Some(article?),
             Some(_) => optional(article)?,
         };
-        Ok((slug.to_owned(), article, optional(comments)?))
+        Ok((slug.to_owned(), article, optional(comments)?, optional(related)?))
     }
 
-    fn view(self, layout: Layout, (slug, article, comments): Self::Content) -> impl Template {
+    fn view(
+        self,
+        layout: Layout,
+        (slug, article, comments, related): Self::Content,
+    ) -> impl Template {
         let article = article.map(|article| {
             let body = markdown::to_html(&article.body);
             Shown { article, body }
         });
-        ArticlePage { layout, slug, article, comments, remark: self.remark.unwrap_or_default() }
+        let remark = self.remark.unwrap_or_default();
+        ArticlePage { layout, slug, article, comments, related, remark }
     }
 }
 

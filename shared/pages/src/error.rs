@@ -96,6 +96,7 @@ fn describe_port(error: &Error) -> (StatusCode, &'static str, &'static str) {
         Error::NotFound(Resource::Profile) => (NOT_FOUND, "Nobody here goes by that name."),
         Error::NotFound(_) => (NOT_FOUND, "Nothing is published at this address."),
         Error::Unauthorized(_) => ("Please sign in", "This is only shown to people who have."),
+        Error::Forbidden(Resource::Queue) => ("That is not yours", "Only operators may do that."),
         Error::Forbidden(_) => ("That is not yours", "Only its author may do that."),
         Error::Conflict(_) => (DID_NOT_WORK, "It collides with something that exists already."),
         Error::Invalid(_) => (DID_NOT_WORK, "A part of the request breaks a rule."),

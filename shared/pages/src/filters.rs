@@ -6,7 +6,7 @@ use std::fmt;
 
 use askama::{FastWritable, Values, filter_fn, filters::HtmlSafe};
 use chrono::{DateTime, Datelike, Utc};
-use conduit::{Timestamp, wire::path::SEGMENT};
+use conduit::{JobState, Timestamp, wire::path::SEGMENT};
 use percent_encoding::{PercentEncode, utf8_percent_encode};
 
 use crate::assets;
@@ -51,6 +51,18 @@ impl FastWritable for Encoded<'_> {
 #[filter_fn]
 pub(crate) fn day(time: &Timestamp, _: &dyn Values) -> askama::Result<Day> {
     Ok(Day((*time).into()))
+}
+
+/// What becomes of a job.
+#[filter_fn]
+pub(crate) fn state(state: &JobState, _: &dyn Values) -> askama::Result<&'static str> {
+    Ok(match state {
+        JobState::Delayed => "waits for its next attempt",
+        JobState::Ready => "waits for its turn",
+        JobState::Running => "is being done",
+        JobState::Dead => "has failed",
+        JobState::Parked => "waits for a newer version of this site",
+    })
 }
 
 /// The address of somebody's picture, see [`avatar_of`].

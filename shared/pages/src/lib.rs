@@ -19,8 +19,10 @@ mod feed;
 mod filters;
 mod flash;
 mod form;
+mod jobs;
 mod layout;
 mod markdown;
+mod operator;
 mod origin;
 mod pagination;
 mod profile;
@@ -80,6 +82,9 @@ pub fn router<C: Conduit>(port: C, settings: Settings) -> Router {
         .route("/article/{slug}/comments/{id}/delete", post(actions::delete_comment))
         .route("/profile/{username}/follow", post(actions::follow))
         .route("/profile/{username}/unfollow", post(actions::unfollow))
+        .route("/jobs/export", post(jobs::start_export))
+        .route("/operator", post(operator::open))
+        .route("/operator/jobs/{id}/retry", post(operator::retry))
         .layer(middleware::from_fn_with_state(app.clone(), origin::check));
     Router::new()
         .route("/", get(feed::home))
@@ -92,6 +97,9 @@ pub fn router<C: Conduit>(port: C, settings: Settings) -> Router {
         .route("/settings", get(settings::form))
         .route("/editor", get(editor::empty))
         .route(address::EDITOR, get(editor::open))
+        .route(jobs::ADDRESS, get(jobs::show))
+        .route("/jobs/exports/{id}", get(jobs::download))
+        .route("/operator", get(operator::show))
         .route("/static/{hash}/{name}", get(assets::serve))
         .merge(forms)
         .fallback(error::not_found)

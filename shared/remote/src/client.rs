@@ -7,8 +7,8 @@ use std::{
 };
 
 use conduit::{
-    Caller, Error, Outcome, Resource, Result,
-    wire::{self, API, ErrorBody},
+    Caller, Error, Outcome, Resource, Result, Token,
+    wire::{self, API, ErrorBody, path},
 };
 use http::{Method, StatusCode, header::RETRY_AFTER};
 use reqwest::{RequestBuilder, Response, Url};
@@ -145,6 +145,30 @@ impl Client {
     /// Takes away what is at this path.
     pub(crate) async fn delete(&self, caller: &Caller, path: &str) -> Result<()> {
         self.call(caller, Repeat::Never, || self.http.delete(self.url(path))).await?;
+        Ok(())
+    }
+
+    /// Reads what is at this path as it is.
+    pub(crate) async fn bytes(&self, caller: &Caller, path: &str) -> Result<Vec<u8>> {
+        Ok(self.call(caller, Repeat::Reads, || self.http.get(self.url(path))).await?.body)
+    }
+
+    /// Reads the queue, as an operator.
+    pub(crate) async fn queue<T: DeserializeOwned>(
+        &self,
+        caller: &Caller,
+        operator: &Token,
+    ) -> Result<T> {
+        let (name, token) = wire::from_operator(operator);
+        let request = || self.http.get(self.url(path::QUEUE)).header(&name, token.clone());
+        self.call(caller, Repeat::Reads, request).await?.content()
+    }
+
+    /// Has the job at this path run again, as an operator.
+    pub(crate) async fn retry(&self, caller: &Caller, operator: &Token, path: &str) -> Result<()> {
+        let (name, token) = wire::from_operator(operator);
+        let request = || self.http.post(self.url(path)).header(&name, token.clone());
+        self.call(caller, Repeat::Never, request).await?;
         Ok(())
     }
 

@@ -11,12 +11,12 @@ mod args;
 mod client;
 
 use conduit::{
-    Article, ArticlePage, ArticleUpdate, Caller, Comment, Conduit, Credentials, Error,
-    ListArticles, NewArticle, NewComment, Profile, Registration, Resource, Result, Unauthorized,
-    User, UserUpdate, Window,
+    Article, ArticlePage, ArticleSummary, ArticleUpdate, Caller, Comment, Conduit, Credentials,
+    Error, Export, Job, ListArticles, NewArticle, NewComment, Profile, Queue, Registration,
+    Resource, Result, Token, Unauthorized, User, UserUpdate, Window,
     wire::{
-        ArticleBody, ArticlesBody, CommentBody, CommentsBody, ListQuery, ProfileBody, TagsBody,
-        UserBody, WindowQuery, path,
+        ArticleBody, ArticlesBody, CommentBody, CommentsBody, ExportBody, ExportsBody, JobsBody,
+        ListQuery, ProfileBody, QueueBody, RelatedBody, TagsBody, UserBody, WindowQuery, path,
     },
 };
 use http::Method;
@@ -165,6 +165,41 @@ impl Conduit for Remote {
     async fn tags(&self, caller: &Caller) -> Result<Vec<String>> {
         let body: TagsBody = self.client.get(caller, path::TAGS).await?;
         Ok(body.tags)
+    }
+
+    async fn related(&self, caller: &Caller, slug: &str) -> Result<Vec<ArticleSummary>> {
+        let path = self.path(caller, path::RELATED, slug, Resource::Article).await?;
+        let body: RelatedBody = self.client.get(caller, &path).await?;
+        Ok(body.articles)
+    }
+
+    async fn start_export(&self, caller: &Caller) -> Result<Export> {
+        let body: ExportBody = self.client.switch(caller, Method::POST, path::EXPORTS).await?;
+        Ok(body.export)
+    }
+
+    async fn exports(&self, caller: &Caller) -> Result<Vec<Export>> {
+        let body: ExportsBody = self.client.get(caller, path::EXPORTS).await?;
+        Ok(body.exports)
+    }
+
+    async fn export_chunk(&self, caller: &Caller, id: i64, number: u32) -> Result<Vec<u8>> {
+        let path = path::of(path::EXPORT_CHUNK, &id.to_string());
+        self.client.bytes(caller, &path::of(&path, &number.to_string())).await
+    }
+
+    async fn jobs(&self, caller: &Caller) -> Result<Vec<Job>> {
+        let body: JobsBody = self.client.get(caller, path::JOBS).await?;
+        Ok(body.jobs)
+    }
+
+    async fn queue(&self, caller: &Caller, operator: &Token) -> Result<Queue> {
+        let body: QueueBody = self.client.queue(caller, operator).await?;
+        Ok(body.queue)
+    }
+
+    async fn retry_job(&self, caller: &Caller, operator: &Token, id: i64) -> Result<()> {
+        self.client.retry(caller, operator, &path::of(path::RETRY, &id.to_string())).await
     }
 
     async fn ready(&self) -> Result<()> {

@@ -3,8 +3,9 @@
 
 use chrono::DateTime;
 use conduit::{
-    Article, ArticlePage, ArticleSummary, ArticleUpdate, Comment, Credentials, NewArticle,
-    NewComment, Password, Profile, Registration, Timestamp, Token, User, UserUpdate,
+    Article, ArticlePage, ArticleSummary, ArticleUpdate, Comment, Credentials, Export, ExportState,
+    FailedJob, Job, JobState, KindState, NewArticle, NewComment, Password, Profile, Queue,
+    Registration, ScheduleState, Timestamp, Token, User, UserUpdate,
 };
 
 const USERNAME: &str = "ada";
@@ -85,7 +86,7 @@ pub(super) fn articles() -> ArticlePage {
     ArticlePage { articles: vec![summary()], articles_count: 1 }
 }
 
-fn summary() -> ArticleSummary {
+pub(super) fn summary() -> ArticleSummary {
     ArticleSummary {
         slug: "notes-on-the-analytical-engine".into(),
         title: TITLE.into(),
@@ -106,6 +107,54 @@ pub(super) fn new_comment() -> NewComment {
 pub(super) fn comment() -> Comment {
     let (created_at, updated_at) = (time(), time());
     Comment { id: 1, created_at, updated_at, body: REMARK.into(), author: profile(false) }
+}
+
+pub(super) fn export() -> Export {
+    Export {
+        id: 1,
+        state: ExportState::Running,
+        articles_done: 8,
+        articles_total: 12,
+        created_at: time(),
+        expires_at: None,
+        bytes: 20_480,
+        chunks: 1,
+    }
+}
+
+pub(super) fn job() -> Job {
+    Job {
+        id: 1,
+        kind: "export".into(),
+        state: JobState::Running,
+        attempts: 1,
+        progress_done: 8,
+        progress_total: 12,
+        created_at: time(),
+    }
+}
+
+pub(super) fn queue() -> Queue {
+    let kind = KindState {
+        kind: "export".into(),
+        ready: 3,
+        delayed: 1,
+        running: 2,
+        oldest_at: Some(time()),
+        done_in_hour: 17,
+        failed_in_hour: 1,
+    };
+    let failed = FailedJob {
+        id: 1,
+        kind: "digest".into(),
+        state: JobState::Dead,
+        attempts: 8,
+        reason: "the mail server does not answer".into(),
+        request_id: "tick-digest-1767420000".into(),
+        created_at: time(),
+    };
+    let schedule = ScheduleState { name: "digest".into(), last_at: None, next_at: Some(time()) };
+    Queue { kinds: vec![kind], failed: vec![failed], schedules: vec![schedule] }
 }
 
 /// 2026-01-02T03:04:05.678Z

@@ -24,14 +24,26 @@ pub(super) enum Access {
 
 /// A body: its schema, and one that is real.
 pub(super) struct Content {
+    media_type: &'static str,
     pub(super) schema: Value,
     pub(super) example: Value,
 }
 
-/// A part of the path or of the query.
+/// Where a parameter stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In the path, always.
+    Path,
+    /// In the query, if it is given.
+    Query,
+    /// In a header, always.
+    Header,
+}
+
+/// A part of the path or of the query, or a header.
 pub(super) struct Parameter {
     pub(super) name: &'static str,
-    pub(super) in_path: bool,
+    pub(super) place: Place,
     pub(super) description: &'static str,
     pub(super) schema: Value,
 }
@@ -70,7 +82,7 @@ impl Operation {
             success: (StatusCode::NO_CONTENT, None),
             refusals: Vec::new(),
         };
-        let named = !operation.parameters.is_empty();
+        let named = operation.parameters.iter().any(Parameter::is_text);
         let operation = operation
             .refuses(Error::Internal(String::new()))
             .refuses(Error::Unavailable(Outcome::NotDone));
@@ -116,6 +128,24 @@ impl Operation {
         example: &T,
     ) -> Self {
         self.success = (status, Some(Content::of(example)));
+        self
+    }
+
+    /// It answers with bytes.
+    pub(super) fn gives_bytes(mut self) -> Self {
+        self.success = (StatusCode::OK, Some(Content::bytes()));
+        self
+    }
+
+    /// It is for operators, who show a token of their own.
+    pub(super) fn for_operators(mut self) -> Self {
+        self.parameters.push(schemas::operator());
+        self.refuses(Error::Forbidden(Resource::Queue))
+    }
+
+    /// It answers with nothing but a status.
+    pub(super) fn answers(mut self, status: StatusCode) -> Self {
+        self.success = (status, None);
         self
     }
 
@@ -198,20 +228,38 @@ impl Content {
     fn of<T: ToSchema + Serialize>(example: &T) -> Self {
         // Every type of the wire is made of texts, numbers and lists; none can fail.
         let example = serde_json::to_value(example).unwrap_or_default();
-        Self { schema: schemas::inline::<T>(), example }
+        Self { media_type: "application/json", schema: schemas::inline::<T>(), example }
+    }
+
+    /// Bytes as they are.
+    fn bytes() -> Self {
+        let media_type = "application/octet-stream";
+        Self { media_type, schema: json!({}), example: Value::Null }
     }
 
     fn describe(&self) -> Value {
-        json!({"application/json": {"schema": self.schema, "example": self.example}})
+        let mut described = json!({"schema": self.schema});
+        if !self.example.is_null() {
+            described["example"] = self.example.clone();
+        }
+        json!({self.media_type: described})
     }
 }
 
 impl Parameter {
+    fn is_text(&self) -> bool {
+        self.schema["type"] == "string"
+    }
+
     fn describe(&self) -> Value {
         json!({
             "name": self.name,
-            "in": if self.in_path { "path" } else { "query" },
-            "required": self.in_path,
+            "in": match self.place {
+                Place::Path => "path",
+                Place::Query => "query",
+                Place::Header => "header",
+            },
+            "required": self.place != Place::Query,
             "description": self.description,
             "schema": self.schema,
         })

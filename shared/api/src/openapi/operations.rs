@@ -3,7 +3,10 @@
 use axum::http::{Method, StatusCode};
 use conduit::{
     Error, Problems, Resource, Unauthorized,
-    wire::{ArticleBody, CommentBody, CommentsBody, ProfileBody, TagsBody, UserBody, path},
+    wire::{
+        ArticleBody, CommentBody, CommentsBody, ExportBody, ExportsBody, JobsBody, ProfileBody,
+        QueueBody, RelatedBody, TagsBody, UserBody, path,
+    },
 };
 
 use super::{Operation, examples, schemas};
@@ -14,10 +17,11 @@ const PUT: Method = Method::PUT;
 const DELETE: Method = Method::DELETE;
 const OK: StatusCode = StatusCode::OK;
 const CREATED: StatusCode = StatusCode::CREATED;
+const ACCEPTED: StatusCode = StatusCode::ACCEPTED;
 
 /// Every operation of the API.
 pub(super) fn operations() -> Vec<Operation> {
-    [users(), profiles(), articles(), comments()].into_iter().flatten().collect()
+    [users(), profiles(), articles(), comments(), later()].into_iter().flatten().collect()
 }
 
 fn users() -> Vec<Operation> {
@@ -125,6 +129,36 @@ fn comments() -> Vec<Operation> {
             .refuses(Error::Forbidden(Resource::Comment)),
         Operation::new(GET, path::TAGS, "tags", "Every tag in use, the most used first")
             .gives(OK, &TagsBody { tags: examples::tags() }),
+    ]
+}
+
+fn later() -> Vec<Operation> {
+    let export = || examples::export();
+    vec![
+        Operation::new(GET, path::RELATED, "related", "Articles that are like one")
+            .for_anyone()
+            .gives(OK, &RelatedBody { articles: vec![examples::summary()] })
+            .needs(Resource::Article),
+        Operation::new(GET, path::EXPORTS, "exports", "Your exports, the latest first")
+            .for_signed_in()
+            .gives(OK, &ExportsBody { exports: vec![export()] }),
+        Operation::new(POST, path::EXPORTS, "startExport", "Ask for all your articles as an EPUB")
+            .for_signed_in()
+            .gives(ACCEPTED, &ExportBody { export: export() }),
+        Operation::new(GET, path::EXPORT_CHUNK, "exportChunk", "A piece of a finished export")
+            .for_signed_in()
+            .gives_bytes()
+            .needs(Resource::Export),
+        Operation::new(GET, path::JOBS, "jobs", "Your jobs that are not done")
+            .for_signed_in()
+            .gives(OK, &JobsBody { jobs: vec![examples::job()] }),
+        Operation::new(GET, path::QUEUE, "queue", "The queue of jobs, for operators")
+            .for_operators()
+            .gives(OK, &QueueBody { queue: examples::queue() }),
+        Operation::new(POST, path::RETRY, "retryJob", "Have a dead or parked job run again")
+            .for_operators()
+            .answers(ACCEPTED)
+            .needs(Resource::Job),
     ]
 }
 

@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 
 use conduit::{
-    Article, ArticleSummary, ArticleUpdate, Comment, Credentials, DEFAULT_LIMIT, MAX_LIMIT,
-    NewArticle, NewComment, Password, Registration, User, UserUpdate,
+    Article, ArticleSummary, ArticleUpdate, Comment, Credentials, DEFAULT_LIMIT, Export, Job,
+    MAX_LIMIT, NewArticle, NewComment, Password, Queue, Registration, User, UserUpdate,
     limits::{
         MAX_ARTICLE, MAX_BIO, MAX_COMMENT, MAX_DESCRIPTION, MAX_EMAIL, MAX_IMAGE, MAX_OFFSET,
         MAX_PASSWORD, MAX_TAG, MAX_TAGS, MAX_TITLE, MAX_USERNAME, MIN_PASSWORD,
     },
-    wire::ErrorBody,
+    wire::{ErrorBody, OPERATOR_NAME},
 };
 use serde_json::{Value, json};
 use utoipa::{
@@ -18,7 +18,7 @@ use utoipa::{
     openapi::{RefOr, Schema},
 };
 
-use super::Parameter;
+use super::{Parameter, operation::Place};
 
 /// The schemas of a type and of all that it is made of, with their names.
 fn of<T: ToSchema>() -> Vec<(String, RefOr<Schema>)> {
@@ -50,6 +50,9 @@ fn derived() -> BTreeMap<String, Value> {
         of::<ArticleUpdate>(),
         of::<Comment>(),
         of::<NewComment>(),
+        of::<Export>(),
+        of::<Job>(),
+        of::<Queue>(),
         of::<ErrorBody>(),
     ];
     all.into_iter().flatten().map(|(name, schema)| (name, json!(schema))).collect()
@@ -73,7 +76,13 @@ pub(super) fn components() -> Value {
 
 /// What the API answers has all its fields, also those that are `null`.
 fn answered(schema: &mut Value) {
-    if let Some(fields) = schema["properties"].as_object() {
+    if let Some(fields) = schema["properties"].as_object_mut() {
+        for field in fields.values_mut() {
+            // Of a type of its own, or `null`: what is said of the field stands one level too low.
+            if let Some(told) = field.pointer("/oneOf/0/description").cloned() {
+                field["description"] = told;
+            }
+        }
         schema["required"] = fields.keys().cloned().collect();
     }
 }
@@ -216,7 +225,7 @@ pub(super) fn path_parameters(path: &'static str) -> Vec<Parameter> {
     let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let name_of = |description, name| Parameter {
         name,
-        in_path: true,
+        place: Place::Path,
         description,
         schema: json!({"type": "string", "minLength": 1}),
     };
@@ -224,12 +233,26 @@ pub(super) fn path_parameters(path: &'static str) -> Vec<Parameter> {
         .map(|name| match name {
             "username" => name_of("Whose account.", name),
             "slug" => name_of("The article's name in addresses.", name),
+            "number" => Parameter {
+                schema: json!({"type": "integer", "format": "int32", "minimum": 0}),
+                ..name_of("Which chunk; the first is number 0.", name)
+            },
             _ => Parameter {
                 schema: json!({"type": "integer", "format": "int64", "minimum": 1}),
-                ..name_of("The comment's number.", name)
+                ..name_of("Its number.", name)
             },
         })
         .collect()
+}
+
+/// What operators show.
+pub(super) fn operator() -> Parameter {
+    Parameter {
+        name: OPERATOR_NAME,
+        place: Place::Header,
+        description: "The operators' token, as the server is configured with it.",
+        schema: json!({"type": "string", "minLength": 1}),
+    }
 }
 
 /// The parameters that choose from all articles.
@@ -252,7 +275,7 @@ pub(super) fn window() -> [Parameter; 2] {
 }
 
 fn in_query(name: &'static str, description: &'static str, schema: Value) -> Parameter {
-    Parameter { name, in_path: false, description, schema }
+    Parameter { name, place: Place::Query, description, schema }
 }
 
 #[cfg(test)]

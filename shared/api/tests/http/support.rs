@@ -8,8 +8,9 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode},
 };
 use conduit::{
-    Article, ArticlePage, ArticleUpdate, Caller, Comment, Conduit, Credentials, Error,
-    ListArticles, NewArticle, NewComment, Profile, Registration, Result, User, UserUpdate, Window,
+    Article, ArticlePage, ArticleSummary, ArticleUpdate, Caller, Comment, Conduit, Credentials,
+    Error, Export, Job, ListArticles, NewArticle, NewComment, Profile, Queue, Registration, Result,
+    Token, User, UserUpdate, Window,
 };
 use contract::{
     dataset::{Dataset, PASSWORD, Size},
@@ -182,6 +183,27 @@ impl Conduit for InTrouble {
         self.error(caller)
     }
     async fn delete_comment(&self, caller: &Caller, _: &str, _: i64) -> Result<()> {
+        self.error(caller)
+    }
+    async fn related(&self, caller: &Caller, _: &str) -> Result<Vec<ArticleSummary>> {
+        self.error(caller)
+    }
+    async fn start_export(&self, caller: &Caller) -> Result<Export> {
+        self.error(caller)
+    }
+    async fn exports(&self, caller: &Caller) -> Result<Vec<Export>> {
+        self.error(caller)
+    }
+    async fn export_chunk(&self, caller: &Caller, _: i64, _: u32) -> Result<Vec<u8>> {
+        self.error(caller)
+    }
+    async fn jobs(&self, caller: &Caller) -> Result<Vec<Job>> {
+        self.error(caller)
+    }
+    async fn queue(&self, caller: &Caller, _: &Token) -> Result<Queue> {
+        self.error(caller)
+    }
+    async fn retry_job(&self, caller: &Caller, _: &Token, _: i64) -> Result<()> {
         self.error(caller)
     }
     async fn ready(&self) -> Result<()> {

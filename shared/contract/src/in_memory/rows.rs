@@ -7,8 +7,8 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use conduit::{
-    Article, ArticlePage, ArticleSummary, ArticleUpdate, Error, NewArticle, Profile, Resource,
-    Result, Token, User, Window,
+    Article, ArticlePage, ArticleSummary, ArticleUpdate, Error, Export, ExportState, Job, JobState,
+    NewArticle, Profile, Resource, Result, Token, User, Window,
 };
 use in_process::{Clock, validation};
 
@@ -22,6 +22,8 @@ pub(super) struct Rows {
     /// In the order of their ids, which is the order in which they were published.
     articles: BTreeMap<i64, Row>,
     by_slug: BTreeMap<String, i64>,
+    /// Articles that a job is waiting for.
+    to_relate: HashSet<i64>,
     /// The last number that was given to anything.
     last: i64,
 }
@@ -34,6 +36,10 @@ pub(super) struct Account {
     pub(super) bio: Option<String>,
     pub(super) image: Option<String>,
     pub(super) follows: HashSet<usize>,
+    /// The one that was asked for.
+    pub(super) export: Option<Export>,
+    /// What waits for a worker, oldest first.
+    pub(super) jobs: Vec<Job>,
 }
 
 /// An article with what hangs on it.
@@ -66,6 +72,7 @@ impl Rows {
         Self {
             clock,
             accounts: (0..size.users).map(|index| account(dataset, index)).collect(),
+            to_relate: HashSet::new(),
             by_slug: articles.iter().map(|(&id, row)| (row.slug.clone(), id)).collect(),
             // Above every id of the dataset, whose comments count with gaps.
             last: articles.values().flat_map(|row| &row.comments).map(|c| c.id).max().unwrap_or(0)
@@ -114,7 +121,49 @@ impl Rows {
         let slug = row.slug.clone();
         self.by_slug.insert(slug.clone(), id);
         self.articles.insert(id, row);
+        self.enqueue_related(author, id);
         slug
+    }
+
+    /// Has what is related to an article computed, once until somebody does.
+    fn enqueue_related(&mut self, author: usize, article: i64) {
+        if self.to_relate.insert(article) {
+            self.enqueue(author, "related");
+        }
+    }
+
+    fn enqueue(&mut self, account: usize, kind: &str) {
+        let job = Job {
+            id: self.next(),
+            kind: kind.to_owned(),
+            state: JobState::Ready,
+            attempts: 0,
+            progress_done: 0,
+            progress_total: 0,
+            created_at: self.clock.now().into(),
+        };
+        self.accounts[account].jobs.push(job);
+    }
+
+    /// Asks for an export, if none is asked for already.
+    pub(super) fn start_export(&mut self, account: usize) -> Export {
+        if let Some(export) = &self.accounts[account].export {
+            return export.clone();
+        }
+        let export = Export {
+            id: self.next(),
+            state: ExportState::Waiting,
+            articles_done: 0,
+            articles_total: self.articles.values().filter(|row| row.author == account).count()
+                as u64,
+            created_at: self.clock.now().into(),
+            expires_at: None,
+            bytes: 0,
+            chunks: 0,
+        };
+        self.accounts[account].export = Some(export.clone());
+        self.enqueue(account, "export");
+        export
     }
 
     /// Changes an article and returns the slug that it has now.
@@ -128,10 +177,16 @@ impl Rows {
         replace(&mut row.body, changes.body);
         replace(&mut row.tags, changes.tag_list.map(validation::tags));
         row.updated_at = now.max(row.updated_at + TimeDelta::milliseconds(1));
+        if renamed {
+            row.slug.clone_from(&new_slug);
+        }
+        let author = row.author;
+        if let Some(&id) = self.by_slug.get(slug) {
+            self.enqueue_related(author, id);
+        }
         if !renamed {
             return Ok(slug.to_owned());
         }
-        row.slug.clone_from(&new_slug);
         if let Some(id) = self.by_slug.remove(slug) {
             self.by_slug.insert(new_slug.clone(), id);
         }
@@ -140,8 +195,10 @@ impl Rows {
 
     /// Takes away an article and all that hangs on it.
     pub(super) fn take_away(&mut self, slug: &str) {
-        if let Some(id) = self.by_slug.remove(slug) {
-            self.articles.remove(&id);
+        if let Some(id) = self.by_slug.remove(slug)
+            && let Some(row) = self.articles.remove(&id)
+        {
+            self.enqueue_related(row.author, id);
         }
     }
 
@@ -271,6 +328,7 @@ fn account(dataset: &Dataset, index: u64) -> Account {
         bio: user.bio,
         image: user.image,
         follows: dataset.follows(index).into_iter().map(position).collect(),
+        ..Account::default()
     }
 }
 

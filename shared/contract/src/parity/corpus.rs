@@ -77,10 +77,18 @@ fn segment(name: &str) -> String {
 
 /// Pages that are there.
 fn pages(names: &Names) -> Vec<String> {
-    let mut paths: Vec<String> =
-        ["/", "/?page=1", "/?page=2", "/?feed=following", "/login", "/register"]
-            .map(String::from)
-            .into();
+    let mut paths: Vec<String> = [
+        "/",
+        "/?page=1",
+        "/?page=2",
+        "/?feed=following",
+        "/login",
+        "/register",
+        "/jobs",
+        "/operator",
+    ]
+    .map(String::from)
+    .into();
     paths.push(format!("/?page={}", names.last_page));
     paths.push("/login?next=%2Farticle%2Fx".to_owned());
     paths.extend(names.slugs.iter().map(|slug| format!("/article/{}", segment(slug))));
@@ -143,7 +151,9 @@ fn nothing_there() -> Vec<String> {
 /// What the API has.
 fn resources(names: &Names) -> Vec<String> {
     let mut paths = vec![api(path::TAGS), api(path::USER), api(path::ARTICLES)];
+    paths.extend([path::EXPORTS, path::JOBS, path::QUEUE, "/exports/1/chunks/0"].map(api));
     for slug in &names.slugs {
+        paths.push(api(&path::of(path::RELATED, slug)));
         paths.push(api(&path::of(path::ARTICLE, slug)));
         paths.push(api(&path::of(path::COMMENTS, slug)));
     }
@@ -177,6 +187,7 @@ fn bad_resources() -> Vec<String> {
     for name in ["nothing", "a/b", "a\0b", "%", "größe", "..."] {
         paths.push(api(&path::of(path::ARTICLE, name)));
         paths.push(api(&path::of(path::COMMENTS, name)));
+        paths.push(api(&path::of(path::RELATED, name)));
         paths.push(api(&path::of(path::PROFILE, name)));
     }
     paths.push(api("/articles/%ff"));

@@ -1,9 +1,9 @@
 //! An implementation with one thing wrong: what can be wrong, and how reading looks with it.
 
 use conduit::{
-    Article, ArticlePage, ArticleUpdate, Caller, Comment, Conduit, Credentials, Error,
-    ListArticles, NewArticle, NewComment, Password, Problems, Profile, Registration, Result, Token,
-    Unauthorized, User, UserUpdate, Window,
+    Article, ArticlePage, ArticleSummary, ArticleUpdate, Caller, Comment, Conduit, Credentials,
+    Error, Export, Job, ListArticles, MAX_LIMIT, NewArticle, NewComment, Password, Problems,
+    Profile, Queue, Registration, Result, Token, Unauthorized, User, UserUpdate, Window,
 };
 use contract::{dataset::PASSWORD, in_memory::InMemory};
 
@@ -63,11 +63,17 @@ pub(crate) enum Fault {
     FieldsBeforeToken,
     ArticleBeforeFields,
     MissingIsInvalid,
+    RelatedToNothing,
+    RelatedToItself,
+    ExportsOfOthers,
+    FilesOfNothing,
+    JobsForEverybody,
+    QueueForEverybody,
 }
 
 pub(crate) use Fault::*;
 
-pub(crate) const ALL: [Fault; 52] = [
+pub(crate) const ALL: [Fault; 58] = [
     OldestFirst,
     TiesTheOtherWay,
     LimitIgnored,
@@ -120,6 +126,12 @@ pub(crate) const ALL: [Fault; 52] = [
     FieldsBeforeToken,
     ArticleBeforeFields,
     MissingIsInvalid,
+    RelatedToNothing,
+    RelatedToItself,
+    ExportsOfOthers,
+    FilesOfNothing,
+    JobsForEverybody,
+    QueueForEverybody,
 ];
 
 /// The right implementation, with one thing wrong; or none, to see that the wrapping is harmless.
@@ -329,6 +341,56 @@ impl Conduit for Faulty {
             tags.sort();
         }
         Ok(tags)
+    }
+
+    async fn related(&self, caller: &Caller, slug: &str) -> Result<Vec<ArticleSummary>> {
+        let caller = self.caller(caller).await;
+        let answer = self.right.related(&caller, slug).await;
+        match self.fault {
+            Some(RelatedToNothing) => Ok(answer.unwrap_or_default()),
+            Some(RelatedToItself) => {
+                let list = ListArticles { limit: MAX_LIMIT, ..ListArticles::default() };
+                let all = self.right.articles(&caller, &list).await?.articles;
+                Ok(all.into_iter().filter(|article| article.slug == slug).collect())
+            }
+            _ => answer,
+        }
+    }
+
+    async fn start_export(&self, caller: &Caller) -> Result<Export> {
+        self.right.start_export(&self.caller(caller).await).await
+    }
+
+    async fn exports(&self, caller: &Caller) -> Result<Vec<Export>> {
+        let mut exports = self.right.exports(&self.caller(caller).await).await?;
+        if self.has(ExportsOfOthers) {
+            exports.extend(exports.clone());
+        }
+        Ok(exports)
+    }
+
+    async fn export_chunk(&self, caller: &Caller, id: i64, number: u32) -> Result<Vec<u8>> {
+        let answer = self.right.export_chunk(&self.caller(caller).await, id, number).await;
+        match answer {
+            Err(Error::NotFound(_)) if self.has(FilesOfNothing) => Ok(Vec::new()),
+            answer => answer,
+        }
+    }
+
+    async fn jobs(&self, caller: &Caller) -> Result<Vec<Job>> {
+        let answer = self.right.jobs(&self.caller(caller).await).await;
+        if self.has(JobsForEverybody) { Ok(answer.unwrap_or_default()) } else { answer }
+    }
+
+    async fn queue(&self, caller: &Caller, operator: &Token) -> Result<Queue> {
+        if self.has(QueueForEverybody) {
+            return Ok(Queue::default());
+        }
+        self.right.queue(&self.caller(caller).await, operator).await
+    }
+
+    async fn retry_job(&self, caller: &Caller, operator: &Token, id: i64) -> Result<()> {
+        self.right.retry_job(&self.caller(caller).await, operator, id).await
     }
 
     async fn ready(&self) -> Result<()> {

@@ -18,7 +18,7 @@ use contract::{
     dataset::{PASSWORD, PASSWORD_HASH},
 };
 use in_process::{
-    InProcess,
+    InProcess, Options,
     bulk::{ArticleRow, CommentRow, FollowRow, Loader, TagRow, UserRow},
 };
 
@@ -44,6 +44,11 @@ pub(crate) async fn all() -> Vec<Fixture> {
 }
 
 impl Fixture {
+    /// The same app once more, as another process would have it.
+    pub(crate) async fn again(&self, options: Options) -> InProcess {
+        self.database.connect_with(options).await
+    }
+
     /// For the message of an assertion.
     pub(crate) fn on(&self) -> &'static str {
         self.database.engine

@@ -6,6 +6,8 @@
 mod accounts;
 mod articles;
 mod fixture;
+mod jobs;
+mod kinds;
 mod limits;
 mod lists;
 mod loading;

@@ -38,11 +38,21 @@ async fn the_schemas_are_the_same() {
                 "account",
                 "article",
                 "article_tag",
+                "article_term",
                 "comment",
                 "counter",
+                "digest_mail",
+                "export",
+                "export_chunk",
                 "favorite",
                 "follow",
-                "tag"
+                "job",
+                "job_tally",
+                "related_article",
+                "synthetic_effect",
+                "tag",
+                "term",
+                "tick",
             ]
         );
         schemas.push(schema);
@@ -56,10 +66,11 @@ fn kind(column: &str, data_type: &str) -> String {
     let kind = match data_type {
         "INTEGER" | "bigint" => "number",
         "TEXT" if column.ends_with("_at") => "time",
-        "TEXT" if column == "tag_list" => "json",
+        "TEXT" if ["tag_list", "task", "entries"].contains(&column) => "json",
         "TEXT" | "text" => "text",
         "timestamp with time zone" => "time",
         "jsonb" => "json",
+        "BLOB" | "bytea" => "bytes",
         other => other,
     };
     kind.to_owned()

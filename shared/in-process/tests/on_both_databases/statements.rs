@@ -137,14 +137,14 @@ async fn writing_sends_the_same_statements_however_much_there_is() {
         let (title, description, body) = (text(), text(), text());
         let new = NewArticle { title, description, body, tag_list: tag_list(20) };
         let slug = app.create_article(&ada, new).await.unwrap().slug;
-        assert_eq!(sent(), 6, "{on}: publish");
+        assert_eq!(sent(), 7, "{on}: publish");
         let tags = ArticleUpdate { tag_list: Some(tag_list(10)), ..ArticleUpdate::default() };
         app.update_article(&ada, &slug, tags).await.unwrap();
-        assert_eq!(sent(), 6, "{on}: change the tags");
+        assert_eq!(sent(), 7, "{on}: change the tags");
         let title = ArticleUpdate { title: Some(text()), ..ArticleUpdate::default() };
         app.update_article(&ada, &slug, title).await.unwrap();
-        assert_eq!(sent(), 3, "{on}: change the title");
+        assert_eq!(sent(), 4, "{on}: change the title");
         app.delete_article(&ada, &slug).await.unwrap();
-        assert_eq!(sent(), 6, "{on}: delete an article");
+        assert_eq!(sent(), 7, "{on}: delete an article");
     }
 }

@@ -149,7 +149,10 @@ async fn a_page_makes_few_calls() {
     for (address, calls) in [
         ("/", vec!["articles 0+10", "tags"]),
         ("/tag/dragons?page=3", vec!["articles tag=dragons 20+10", "tags"]),
-        ("/article/how-to-ride", vec!["article how-to-ride", "comments how-to-ride"]),
+        (
+            "/article/how-to-ride",
+            vec!["article how-to-ride", "comments how-to-ride", "related how-to-ride"],
+        ),
         ("/profile/hiccup", vec!["articles author=hiccup 0+10", "profile hiccup"]),
         ("/profile/hiccup/favorites", vec!["articles favorited=hiccup 0+10", "profile hiccup"]),
         ("/login", vec![]),

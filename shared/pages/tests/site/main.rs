@@ -10,6 +10,7 @@ mod colours;
 mod editor;
 mod faults;
 mod home;
+mod jobs;
 mod layout;
 mod profile;
 mod script;

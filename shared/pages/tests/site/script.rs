@@ -5,12 +5,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use chrono::DateTime;
 use conduit::{
     Article, ArticlePage, ArticleSummary, ArticleUpdate, Caller, Comment, Conduit, Credentials,
-    Error, ListArticles, NewArticle, NewComment, Profile, Registration, Result, Token,
-    Unauthorized, User, UserUpdate, Window,
+    Error, Export, ExportState, Job, ListArticles, NewArticle, NewComment, Profile, Queue,
+    Registration, Resource, Result, Token, Unauthorized, User, UserUpdate, Window,
 };
 
 /// The only good token.
 pub(crate) const TOKEN: &str = "good-token";
+
+/// The only good token of operators.
+pub(crate) const OPERATOR: &str = "operators-token";
 
 /// The answers of every use case. Change what a test is about, then put it behind the pages.
 #[derive(Clone)]
@@ -24,6 +27,10 @@ pub(crate) struct Script {
     pub(crate) article: Result<Article>,
     pub(crate) comments: Result<Vec<Comment>>,
     pub(crate) tags: Result<Vec<String>>,
+    pub(crate) related: Result<Vec<ArticleSummary>>,
+    pub(crate) exports: Result<Vec<Export>>,
+    pub(crate) jobs: Result<Vec<Job>>,
+    pub(crate) queue: Result<Queue>,
     /// What every use case answers that changes something and has no field above, instead of doing
     /// it.
     pub(crate) refusal: Option<Error>,
@@ -88,6 +95,20 @@ pub(crate) fn comment(body: &str) -> Comment {
     Comment { id: 1, created_at, updated_at, body: body.to_owned(), author: profile("astrid") }
 }
 
+pub(crate) fn export(state: ExportState) -> Export {
+    let created_at = article().created_at;
+    Export {
+        id: 3,
+        state,
+        articles_done: 2,
+        articles_total: 8,
+        created_at,
+        expires_at: None,
+        bytes: 2_048,
+        chunks: 2,
+    }
+}
+
 impl Default for Script {
     fn default() -> Self {
         let articles = vec![summary(article())];
@@ -101,6 +122,10 @@ impl Default for Script {
             article: Ok(article()),
             comments: Ok(vec![comment("Nice!")]),
             tags: Ok(vec!["dragons".to_owned(), "training".to_owned()]),
+            related: Ok(Vec::new()),
+            exports: Ok(Vec::new()),
+            jobs: Ok(Vec::new()),
+            queue: Ok(Queue::default()),
             refusal: None,
             log: Arc::default(),
         }
@@ -273,5 +298,38 @@ impl Conduit for Script {
 
     async fn tags(&self, caller: &Caller) -> Result<Vec<String>> {
         self.answer(caller, "tags".to_owned(), &self.tags).await
+    }
+
+    async fn related(&self, caller: &Caller, slug: &str) -> Result<Vec<ArticleSummary>> {
+        self.answer(caller, format!("related {slug}"), &self.related).await
+    }
+
+    async fn start_export(&self, caller: &Caller) -> Result<Export> {
+        self.change(caller, "start_export".to_owned(), Ok(export(ExportState::Waiting))).await
+    }
+
+    async fn exports(&self, caller: &Caller) -> Result<Vec<Export>> {
+        self.answer_user(caller, "exports".to_owned(), &self.exports).await
+    }
+
+    async fn export_chunk(&self, caller: &Caller, id: i64, number: u32) -> Result<Vec<u8>> {
+        let chunk = Ok(format!("chunk {number} of {id};").into_bytes());
+        self.answer_user(caller, format!("export_chunk {id} {number}"), &chunk).await
+    }
+
+    async fn jobs(&self, caller: &Caller) -> Result<Vec<Job>> {
+        self.answer_user(caller, "jobs".to_owned(), &self.jobs).await
+    }
+
+    async fn queue(&self, caller: &Caller, operator: &Token) -> Result<Queue> {
+        let forbidden = Err(Error::Forbidden(Resource::Queue));
+        let answer = if operator.expose() == OPERATOR { &self.queue } else { &forbidden };
+        self.answer(caller, "queue".to_owned(), answer).await
+    }
+
+    async fn retry_job(&self, caller: &Caller, operator: &Token, id: i64) -> Result<()> {
+        let forbidden = Err(Error::Forbidden(Resource::Queue));
+        let answer = if operator.expose() == OPERATOR { Ok(()) } else { forbidden };
+        self.answer(caller, format!("retry_job {id}"), &answer).await
     }
 }

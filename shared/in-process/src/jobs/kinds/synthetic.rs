@@ -1,0 +1,169 @@
+//! Work of a known size, for experiments: only the lab's file brings such jobs about.
+//!
+//! **Twice is harmless** because nobody needs what it does. It counts its effects, so that a test can
+//! tell how often it had one: together with the job's end, so once.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::Task;
+use crate::{
+    InProcess,
+    db::{Tx, in_tx, on_read},
+    jobs::{
+        Load, NewJob, enqueue,
+        run::{Failure, Finished, Run},
+    },
+};
+
+/// How long a computation goes on before it lets others in.
+const SLICE: Duration = Duration::from_millis(50);
+
+/// What there is to do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Synthetic {
+    /// Under which number its effects are counted.
+    pub(crate) number: i64,
+    #[serde(flatten)]
+    pub(crate) load: Load,
+    /// Fails in each attempt, or panics.
+    pub(crate) fails: Option<Poison>,
+}
+
+/// How a job is bad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Poison {
+    /// It ends with an error.
+    Error,
+    /// It panics.
+    Panic,
+}
+
+impl Synthetic {
+    /// The job of a tick: its effects are counted under the tick's time.
+    pub(crate) fn tick(tick: DateTime<Utc>) -> Self {
+        Self { number: tick.timestamp(), ..Self::default() }
+    }
+}
+
+/// The job that comes with a new comment, if the lab's file wants one; its effects are counted under
+/// the comment's number.
+pub(crate) async fn with_comment(
+    app: &InProcess,
+    tx: &mut Tx,
+    comment: i64,
+    request_id: &str,
+) -> sqlx::Result<()> {
+    let Some(load) = app.jobs.lab.with_each_comment.clone() else { return Ok(()) };
+    let task = Task::Synthetic(Synthetic { number: comment, load, fails: None });
+    enqueue(app, tx, NewJob { task, unique_key: None, account: None, request_id }).await
+}
+
+pub(crate) async fn run(run: &Run<'_>, task: Synthetic) -> Result<Finished, Failure> {
+    const EFFECT: &str = "
+        insert into synthetic_effect (number, times) values ($1, 1)
+        on conflict (number) do update set times = synthetic_effect.times + 1";
+    let load = &task.load;
+    compute(run, load.cpu_ms, || Spin).await;
+    tokio::time::sleep(millis(load.sleep_ms)).await;
+    read(run, load.database_ms).await?;
+    let mebibytes = load.memory_mib;
+    compute(run, load.memory_ms, move || Walk::new(mebibytes)).await;
+    match task.fails {
+        Some(Poison::Error) => return Err(Failure::Retry("as it was told to".into())),
+        Some(Poison::Panic) => panic!("as it was told to"),
+        None => {}
+    }
+    if run.fence == 0 {
+        return Ok(Finished::NotYet);
+    }
+    let mut tx = run.begin().await?;
+    in_tx!(&mut tx, db => sqlx::query(EFFECT).bind(task.number).execute(db).await.map(drop))?;
+    run.commit_and_finish(tx).await
+}
+
+fn millis(number: u32) -> Duration {
+    Duration::from_millis(number.into())
+}
+
+/// Something that keeps a core busy, a little at a time.
+trait Busy: Send + 'static {
+    fn go_on(&mut self);
+}
+
+/// For so long, in slices: what a thread does for somebody else in between does not count.
+async fn compute<B: Busy>(run: &Run<'_>, ms: u32, begin: impl FnOnce() -> B) {
+    if ms == 0 {
+        return;
+    }
+    let (total, mut busy, mut spent) = (millis(ms), Some(begin()), Duration::ZERO);
+    while spent < total {
+        let Some(mut work) = busy.take() else { return };
+        let slice = SLICE.min(total - spent);
+        spent += slice;
+        busy = Some(
+            run.app
+                .jobs
+                .compute
+                .run(move || {
+                    let end = Instant::now() + slice;
+                    while Instant::now() < end {
+                        work.go_on();
+                    }
+                    work
+                })
+                .await,
+        );
+    }
+}
+
+struct Spin;
+
+impl Busy for Spin {
+    fn go_on(&mut self) {
+        for _ in 0..1_000 {
+            std::hint::spin_loop();
+        }
+    }
+}
+
+/// Walks through memory so that each step depends on the one before.
+struct Walk {
+    next: Vec<u32>,
+    at: u32,
+}
+
+impl Walk {
+    fn new(mebibytes: u32) -> Self {
+        let length = (mebibytes.clamp(1, 1_024) * 1024 * 1024) / 4;
+        // A full cycle through a power of two (Hull and Dobell): odd increment, factor 4k + 1.
+        let length = length.next_power_of_two();
+        let step = |at: u32| at.wrapping_mul(1_664_525).wrapping_add(1_013_904_223) % length;
+        Self { next: (0..length).map(step).collect(), at: 0 }
+    }
+}
+
+impl Busy for Walk {
+    fn go_on(&mut self) {
+        for _ in 0..1_000 {
+            self.at = self.next[self.at as usize];
+        }
+    }
+}
+
+/// Keeps the database busy: reads texts, the newest of which are in nobody's way.
+async fn read(run: &Run<'_>, ms: u32) -> Result<(), Failure> {
+    const READ: &str = "
+        select coalesce(sum(length(body)), 0) from
+        (select body from article order by created_at desc, id desc limit 500) newest";
+    let end = Instant::now() + millis(ms);
+    while ms > 0 && Instant::now() < end {
+        let _letters: i64 =
+            on_read!(&run.app.db, db => sqlx::query_scalar(READ).fetch_one(db).await)?;
+    }
+    Ok(())
+}

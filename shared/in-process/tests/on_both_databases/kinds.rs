@@ -1,0 +1,317 @@
+//! What the kinds of jobs do.
+
+use chrono::Utc;
+use conduit::{ArticleUpdate, Conduit, NewArticle};
+use in_process::InProcess;
+
+use crate::{
+    fixture::{self, ADA, BOB, CYD, Fixture},
+    jobs::{execute, insert, number, texts},
+};
+
+fn article(title: &str, body: &str) -> NewArticle {
+    NewArticle {
+        title: title.into(),
+        description: "d".into(),
+        body: body.into(),
+        tag_list: Vec::new(),
+    }
+}
+
+/// The slugs that are related to an article, most alike first.
+async fn related(app: &InProcess, slug: &str) -> Vec<String> {
+    let query = format!(
+        "select b.slug from related_article r
+            join article a on a.id = r.article_id join article b on b.id = r.related_id
+        where a.slug = '{slug}' order by r.score desc, b.id desc"
+    );
+    texts(app, &query).await
+}
+
+/// A word is counted where it stands, and nowhere else.
+const WRONG_COUNTS: &str = "
+    select count(*) from term t where article_count <>
+        (select count(*) from article_term where term_id = t.id)";
+
+#[tokio::test]
+async fn related_articles_are_those_that_share_rare_words() {
+    for fixture in &fixture::all().await {
+        let (app, on) = (&fixture.app, fixture.on());
+        let ada = fixture.signed_in("ada").await;
+        let texts = [
+            ("Sourdough", "flour water salt yeast oven bread crust"),
+            ("Baking bread", "bread flour oven butter"),
+            ("Steam engines", "boiler piston steam valve water"),
+            ("Locomotives", "steam boiler rail piston whistle"),
+        ];
+        let mut slugs = Vec::new();
+        for (title, body) in texts {
+            slugs.push(app.create_article(&ada, article(title, body)).await.unwrap().slug);
+        }
+        app.drain_jobs().await.unwrap();
+        // Also the first, whose neighbours came later: they were offered to it.
+        assert_eq!(related(app, &slugs[0]).await[0], slugs[1], "{on}");
+        assert_eq!(related(app, &slugs[1]).await[0], slugs[0], "{on}");
+        assert_eq!(related(app, &slugs[2]).await[0], slugs[3], "{on}");
+        assert_eq!(number(app, WRONG_COUNTS).await, 0, "{on}");
+
+        // An article that changes its subject changes its company.
+        let body = Some("piston boiler valve".to_owned());
+        let title = Some("Pistons".to_owned());
+        let update = ArticleUpdate { body, title, ..ArticleUpdate::default() };
+        slugs[1] = app.update_article(&ada, &slugs[1], update).await.unwrap().slug;
+        app.drain_jobs().await.unwrap();
+        assert!(!related(app, &slugs[0]).await.contains(&slugs[1]), "{on}");
+        assert!(related(app, &slugs[2]).await.contains(&slugs[1]), "{on}");
+        assert_eq!(number(app, WRONG_COUNTS).await, 0, "{on}");
+
+        app.delete_article(&ada, &slugs[3]).await.unwrap();
+        app.drain_jobs().await.unwrap();
+        assert_eq!(related(app, &slugs[2]).await[0], slugs[1], "{on}");
+        let orphans = "select count(*) from article_term where article_id not in
+            (select id from article)";
+        assert_eq!(number(app, orphans).await, 0, "{on}");
+        assert_eq!(number(app, WRONG_COUNTS).await, 0, "{on}");
+    }
+}
+
+#[tokio::test]
+async fn related_articles_computed_twice_are_the_same() {
+    for fixture in &fixture::all().await {
+        let (app, on) = (&fixture.app, fixture.on());
+        let ada = fixture.signed_in("ada").await;
+        for number in 0..12 {
+            let body = format!("common words {} and {}", number % 3, "pad ".repeat(number % 4));
+            app.create_article(&ada, article("Common title", &body)).await.unwrap();
+        }
+        app.drain_jobs().await.unwrap();
+        let all = "select article_id || ' ' || related_id || ' ' || score from related_article
+            order by article_id, related_id";
+        let once = texts(app, all).await;
+        let longest = "select max(n) from
+            (select count(*) as n from related_article group by article_id) lists";
+        assert_eq!(number(app, longest).await, 5, "{on}");
+        let ids = texts(app, "select cast(id as text) from article order by id").await;
+        for _ in 0..2 {
+            for id in &ids {
+                let task = format!("{{\"article\": {id}}}");
+                insert(app, "related", &task, Utc::now()).await;
+            }
+            app.drain_jobs().await.unwrap();
+        }
+        let settled = texts(app, all).await;
+        for id in &ids {
+            insert(app, "related", &format!("{{\"article\": {id}}}"), Utc::now()).await;
+        }
+        app.drain_jobs().await.unwrap();
+        assert_eq!(texts(app, all).await, settled, "{on}");
+        assert!(!once.is_empty(), "{on}");
+        assert_eq!(number(app, WRONG_COUNTS).await, 0, "{on}");
+    }
+}
+
+/// Cyd follows Ada and Bob, and Ada follows Bob: two mails on the morning after, one on no other.
+async fn digest(app: &InProcess, day: &str) {
+    insert(app, "digest", &format!("{{\"day\": \"{day}\"}}"), Utc::now()).await;
+    app.drain_jobs().await.unwrap();
+}
+
+#[tokio::test]
+async fn each_follower_gets_one_mail_a_day() {
+    for fixture in &fixture::all().await {
+        let (app, on) = (&fixture.app, fixture.on());
+        for followed in [ADA, BOB] {
+            let follow =
+                format!("insert into follow (follower_id, followed_id) values ({CYD}, {followed})");
+            execute(app, &follow).await;
+        }
+        let mails = fixture.database.args.data_dir.join("mail");
+        // The articles are of 2 January 2026.
+        digest(app, "2026-01-02").await;
+        digest(app, "2026-01-04").await;
+        assert!(!mails.exists(), "{on}: nothing to tell");
+        digest(app, "2026-01-03").await;
+        digest(app, "2026-01-03").await;
+        let read = |id: i64| {
+            std::fs::read_to_string(mails.join(format!("digest-2026-01-03-{id}.eml"))).unwrap()
+        };
+        assert_eq!(std::fs::read_dir(&mails).unwrap().count(), 2, "{on}");
+        let (to_ada, to_cyd) = (read(ADA), read(CYD));
+        assert!(to_ada.contains("To: ada@example.com") && to_cyd.contains("To: cyd@example.com"));
+        assert!(to_ada.contains("The second") && !to_ada.contains("The first"), "{on}");
+        // The most popular first.
+        let place = |title| to_cyd.find(title).unwrap();
+        assert!(place("The first") < place("The second"), "{on}");
+        assert!(place("The second") < place("The third"), "{on}");
+        let sent = "select count(*) from digest_mail where state = 'sent'";
+        assert_eq!(number(app, sent).await, 2, "{on}");
+    }
+}
+
+#[tokio::test]
+async fn a_mail_that_may_have_gone_out_is_not_sent_again() {
+    for fixture in &fixture::all().await {
+        let (app, on) = (&fixture.app, fixture.on());
+        // As if the process had died between ledger and mail server.
+        let entered = format!(
+            "insert into digest_mail (account_id, day, state, written_at)
+            values ({ADA}, '2026-01-03', 'sending', '2026-01-03T06:00:00.000000+00:00')"
+        );
+        execute(app, &entered).await;
+        digest(app, "2026-01-03").await;
+        assert!(!fixture.database.args.data_dir.join("mail").exists(), "{on}");
+        let states = texts(app, "select state from digest_mail").await;
+        assert_eq!(states, ["unknown"], "{on}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_forgotten_while_the_mail_server_is_down() {
+    use crate::jobs::{Time, at};
+    use chrono::TimeDelta;
+    use in_process::{JobArgs, Options};
+
+    for fixture in &fixture::all().await {
+        let on = fixture.on();
+        let time = Time::new();
+        // Nobody listens on this port: it was free a moment ago, and is not given away so soon.
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let jobs = JobArgs { smtp_url: Some(format!("smtp://{free}")), ..JobArgs::default() };
+        let app = &fixture.again(Options { jobs, ..at(&time) }).await;
+        insert(app, "digest", "{\"day\": \"2026-01-03\"}", fixture::time(0)).await;
+        for _ in 0..3 {
+            app.drain_jobs().await.unwrap();
+            assert_eq!(number(app, "select count(*) from digest_mail").await, 0, "{on}");
+            time.pass(TimeDelta::minutes(6));
+        }
+        let dead = texts(app, "select reason from job where state = 'dead'").await;
+        assert!(dead.len() == 1 && !dead[0].is_empty(), "{on}: {dead:?}");
+        // By hand, when the server is back: here, when files will do.
+        execute(app, "update job set state = 'ready', attempts = 0").await;
+        fixture.app.drain_jobs().await.unwrap();
+        assert_eq!(texts(app, "select state from digest_mail").await, ["sent"], "{on}");
+    }
+}
+
+impl Fixture {
+    /// Somebody who signs in to this app.
+    pub(crate) async fn sign_in(app: &InProcess, name: &str) -> conduit::Caller {
+        let credentials = conduit::Credentials {
+            email: fixture::email(name),
+            password: conduit::Password::new(contract::dataset::PASSWORD),
+        };
+        let user = app.login(&fixture::visitor(), credentials).await.unwrap();
+        fixture::caller(Some(user.token))
+    }
+}
+
+/// All chunks of an export's file.
+async fn file(app: &InProcess, caller: &conduit::Caller) -> Vec<u8> {
+    let export = app.exports(caller).await.unwrap().remove(0);
+    assert_eq!(export.state, conduit::ExportState::Ready);
+    let mut file = Vec::new();
+    for number in 0..export.chunks {
+        file.extend(app.export_chunk(caller, export.id, number).await.unwrap());
+    }
+    file
+}
+
+/// The names in the archive's table of contents, found as a reader finds them: from its end.
+fn contents(file: &[u8]) -> Vec<String> {
+    let number = |at: usize, length: usize| {
+        file[at..at + length].iter().rev().fold(0_usize, |n, byte| n << 8 | usize::from(*byte))
+    };
+    let end = file.len() - 22;
+    assert_eq!(&file[end..end + 4], b"PK\x05\x06");
+    let (count, mut at) = (number(end + 10, 2), number(end + 16, 4));
+    let mut names = Vec::new();
+    for _ in 0..count {
+        assert_eq!(&file[at..at + 4], b"PK\x01\x02");
+        let (length, header) = (number(at + 28, 2), number(at + 42, 4));
+        let name = &file[at + 46..at + 46 + length];
+        assert_eq!(&file[header..header + 4], b"PK\x03\x04", "a file where it is said to be");
+        assert_eq!(&file[header + 30..header + 30 + length], name);
+        names.push(String::from_utf8(name.to_vec()).unwrap());
+        at += 46 + length;
+    }
+    names
+}
+
+#[tokio::test]
+async fn an_export_goes_on_from_its_checkpoint() {
+    for fixture in &fixture::all().await {
+        let (app, on) = (&fixture.app, fixture.on());
+        let ada = fixture.signed_in("ada").await;
+        for number in 0..30 {
+            app.create_article(&ada, article(&format!("Number {number}"), "*text*")).await.unwrap();
+        }
+        app.start_export(&ada).await.unwrap();
+        app.drain_jobs().await.unwrap();
+        let whole = file(app, &ada).await;
+        let names = contents(&whole);
+        // 32 articles, what makes it a book, and the list of chapters.
+        assert_eq!(names.len(), 32 + 4, "{on}: {names:?}");
+        assert_eq!(names[0], "mimetype", "{on}");
+
+        // As if a worker had died in the middle of a second one: two steps of it are there.
+        let first = app.exports(&ada).await.unwrap().remove(0).id;
+        app.start_export(&ada).await.unwrap();
+        execute(app, "delete from job").await;
+        let second = app.exports(&ada).await.unwrap().remove(0).id;
+        assert_ne!(first, second, "{on}");
+        let pieces = [
+            format!(
+                "insert into export_chunk (export_id, number, content, entries)
+                select {second}, number, content, entries from export_chunk
+                where export_id = {first} and number < 2"
+            ),
+            format!(
+                "update export set state = 'running', chunks = 2, articles_done = 16,
+                    bytes = (select sum(length(content)) from export_chunk where export_id = {second}),
+                    last_id = (select id from article where author_id = {ADA}
+                        order by created_at, id limit 1 offset 15),
+                    last_created_at = (select created_at from article where author_id = {ADA}
+                        order by created_at, id limit 1 offset 15)
+                where id = {second}"
+            ),
+        ];
+        for piece in pieces {
+            execute(app, &piece).await;
+        }
+        insert(app, "export", &format!("{{\"export\": {second}}}"), Utc::now()).await;
+        app.drain_jobs().await.unwrap();
+        // Apart from its own number and time it is the same book.
+        assert_eq!(contents(&file(app, &ada).await), names, "{on}");
+        // And once more is no more.
+        insert(app, "export", &format!("{{\"export\": {second}}}"), Utc::now()).await;
+        app.drain_jobs().await.unwrap();
+        assert_eq!(contents(&file(app, &ada).await), names, "{on}");
+    }
+}
+
+#[tokio::test]
+async fn an_export_is_gone_after_a_day_and_one_that_failed_may_be_asked_for_again() {
+    use crate::jobs::{Time, at};
+
+    for fixture in &fixture::all().await {
+        let (time, on) = (Time::new(), fixture.on());
+        let app = &fixture.again(at(&time)).await;
+        let ada = Fixture::sign_in(app, "ada").await;
+        let first = app.start_export(&ada).await.unwrap();
+        assert_eq!(app.start_export(&ada).await.unwrap().id, first.id, "{on}: one at a time");
+        execute(app, "update job set attempts = max_attempts, state = 'running'").await;
+        time.pass(chrono::TimeDelta::seconds(1));
+        app.drain_jobs().await.unwrap();
+        let failed = app.exports(&ada).await.unwrap().remove(0);
+        assert_eq!(failed.state, conduit::ExportState::Failed, "{on}");
+
+        let second = app.start_export(&ada).await.unwrap();
+        assert_ne!(second.id, first.id, "{on}");
+        app.drain_jobs().await.unwrap();
+        assert!(!file(app, &ada).await.is_empty(), "{on}");
+        time.pass(chrono::TimeDelta::hours(25));
+        assert_eq!(app.exports(&ada).await.unwrap(), [], "{on}");
+        app.drain_jobs().await.unwrap();
+        assert_eq!(number(app, "select count(*) from export_chunk").await, 0, "{on}");
+    }
+}
