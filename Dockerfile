@@ -40,6 +40,8 @@ RUN find . -name '*.rs' -exec touch {} + \
 # What runs: a number for a user that owns nothing, so that a program that was broken into finds
 # nothing to change. `compose` mounts the root file system read-only on top of that.
 FROM debian:bookworm-slim AS runtime
+# What servers write, if anything: a volume that is mounted here belongs to them.
+RUN mkdir /data && chown 10001:10001 /data
 USER 10001:10001
 ENV LISTEN=0.0.0.0:3000
 EXPOSE 3000

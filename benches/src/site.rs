@@ -73,8 +73,16 @@ impl Site {
         let ignore = |_, _| {};
         let seeded =
             Seeded::prepare(engine, &dataset, &dir, &token_secret, &mut guardian, ignore).await?;
-        let rig =
-            Rig { binaries, under: Vec::new(), layout, mark, token_secret, planted: None, logs };
+        let rig = Rig {
+            binaries,
+            under: Vec::new(),
+            jobs: "off",
+            layout,
+            mark,
+            token_secret,
+            planted: None,
+            logs,
+        };
         Ok(Self { rig, seeded, engine: engine.kind().to_owned(), dataset, dir, guardian })
     }
 }

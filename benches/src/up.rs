@@ -20,6 +20,8 @@ pub async fn up(engine: &Engine) -> anyhow::Result<()> {
     let cores = affinity::cores()?;
     let layout = Layout { server_cores: cores.clone(), load_cores: cores, fallbacks: Vec::new() };
     let mut site = Site::build(engine, layout).await?;
+    // A visitor wants to see an export come to its end, without a third process in the split.
+    site.rig.jobs = "inside";
     let databases = site.seeded.copies("up", &ARMS, &mut site.guardian).await?;
     let mut fleet = site.rig.start(&databases, &ARMS, "up").await?;
     let (monolith, split) = (fleet.system(Arm::Monolith)?, fleet.system(Arm::Split)?);

@@ -34,6 +34,8 @@ pub struct Rig {
     pub binaries: Binaries,
     /// What every server is run by: another program and its flags; mostly nothing.
     pub under: Vec<String>,
+    /// Where jobs run, as the servers' flag says it. Nowhere, while pages are measured.
+    pub jobs: &'static str,
     /// Who runs where.
     pub layout: Layout,
     /// The environment variable that marks a process as this run's.
@@ -167,6 +169,8 @@ impl Rig {
             self.token_secret.display().to_string(),
             "--db-connections".to_owned(),
             DB_CONNECTIONS.to_string(),
+            "--jobs".to_owned(),
+            self.jobs.to_owned(),
         ];
         // In the environment and not among the flags, which every user of the machine can read.
         let url = database.url.as_ref().map(|url| ("DATABASE_URL", url.expose().to_owned()));
