@@ -116,8 +116,8 @@ impl InProcess {
     }
 }
 
-/// What only reads is not done when its time is up. What writes in a transaction goes through
-/// [`write`](InProcess::write); the few that write without one decide for themselves what is known of them.
+/// What only reads is not done when its time is up. What writes in a transaction goes through `write`;
+/// the few that write without one decide for themselves what is known of them.
 impl Conduit for InProcess {
     async fn ready(&self) -> Result<()> {
         let answers = self.db.answers(Duration::from_secs(1)).await;

@@ -172,6 +172,8 @@ async fn writer(visitor: &Visitor) {
     visitor.complaints().await;
     look(visitor, "writer-profile-saved").await;
     visitor.complaints().await;
+    visitor.open("/jobs").await;
+    look(visitor, "writer-jobs").await;
     visitor.clicks("nav button", "Sign out").await;
     visitor.arrives_at("/").await;
     look(visitor, "guest-home-with-everything").await;
