@@ -1,5 +1,5 @@
 //! What is done later for the visitor: their exports, with how far each is, and their jobs. While
-//! something is under way the page asks for itself again, without a script.
+//! something is under way the script looks again, and without one there is a link for that.
 
 use std::sync::Arc;
 

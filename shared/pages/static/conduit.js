@@ -3,6 +3,7 @@
 //
 //   <form data-live="Done.">   is sent without leaving the page; says this when it has worked
 //   <… data-region="name">     a part that may look different then
+//   <… data-watch="seconds">   a part of the page that will soon look different
 "use strict";
 {
   // What is said without moving the focus, to screen readers or to all.
@@ -41,6 +42,9 @@
 
   const controls = (region) => [...region.querySelectorAll("a, button, textarea")];
 
+  const parse = async (response) =>
+    new DOMParser().parseFromString(await response.text(), "text/html");
+
   // Takes over what differs in the answer, and puts the focus back to where it was.
   const update = (answer) => {
     const focused = document.activeElement;
@@ -68,7 +72,7 @@
     const signal = AbortSignal.timeout(20_000);
     const options = { method: "POST", body, keepalive, signal };
     const response = await fetch(form.getAttribute("action"), options);
-    const answer = new DOMParser().parseFromString(await response.text(), "text/html");
+    const answer = await parse(response);
 
     const isHere = regions(answer).has(region);
     if (!response.ok) {
@@ -104,6 +108,21 @@
     if (!worked) flip(button);
     form.removeAttribute("aria-busy");
   };
+
+  // Looks again for as long as the page says that it will soon say something else.
+  const watch = () => {
+    const soon = document.querySelector("[data-watch]");
+    if (!soon) return;
+    setTimeout(async () => {
+      try {
+        update(await parse(await fetch(location.href)));
+      } catch {
+        // Next time, perhaps.
+      }
+      watch();
+    }, soon.dataset.watch * 1000);
+  };
+  watch();
 
   // --- the editor's tags
 

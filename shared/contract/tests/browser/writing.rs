@@ -1,6 +1,12 @@
 //! Articles: written, changed, deleted.
 
-use crate::{BOTH, everywhere, site::person, visitor::ENTER};
+use crate::{
+    BOTH, at,
+    browser::Scripts,
+    everywhere,
+    site::{Site, person},
+    visitor::{ENTER, Visitor},
+};
 
 #[tokio::test]
 async fn an_article_is_published_changed_and_deleted() {
@@ -61,6 +67,31 @@ async fn an_article_is_published_changed_and_deleted() {
         visitor.sees(".error-page h1", "").await;
     })
     .await;
+}
+
+/// The monolith runs its jobs itself.
+#[tokio::test]
+async fn an_export_comes_to_its_end_under_the_visitors_eyes() {
+    for scripts in BOTH {
+        at(Site::monolith().await, scripts, &async |visitor: &Visitor| {
+            visitor.signs_in(&person(0)).await;
+            visitor.open("/settings").await;
+            visitor.clicks("a", "Exports and jobs").await;
+            visitor.clicks("button[type=submit]", "Export all my articles").await;
+            visitor.arrives_at("/jobs").await;
+            let done = async || {
+                if scripts == Scripts::Off {
+                    visitor.open("/jobs").await;
+                }
+                visitor.count("a[download]").await == 1
+            };
+            visitor.until("the book is there", done).await;
+            visitor
+                .until("nothing to wait for", async || visitor.count("[data-watch]").await == 0)
+                .await;
+        })
+        .await;
+    }
 }
 
 #[tokio::test]

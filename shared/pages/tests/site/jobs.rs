@@ -55,13 +55,13 @@ async fn an_export_shows_how_far_it_is_and_the_page_comes_again_by_itself() {
     );
     assert_eq!(page.attr("progress", "value"), "2");
     assert_eq!(page.attr("progress", "max"), "8");
-    page.one("meta[http-equiv=refresh]");
+    page.one("[data-region=jobs][data-watch] a[href='/jobs']");
     assert_eq!(page.with_text(".job-list span", "waits for its next attempt"), 1);
 
     let script = Script { exports: Ok(vec![export(ExportState::Ready)]), ..Script::default() };
     let page = Browser::on(&script).signed_in(TOKEN).get("/jobs").await;
     page.one("a[href='/jobs/exports/3'][download]");
-    assert_eq!(page.count("meta[http-equiv=refresh]"), 0, "nothing is left to wait for");
+    assert_eq!(page.count("[data-watch], a[href='/jobs']"), 0, "nothing is left to wait for");
 }
 
 #[tokio::test]
