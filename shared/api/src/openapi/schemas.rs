@@ -76,14 +76,16 @@ pub(super) fn components() -> Value {
 
 /// What the API answers has all its fields, also those that are `null`.
 fn answered(schema: &mut Value) {
-    if let Some(fields) = schema["properties"].as_object_mut() {
+    // (To ask by an index for what is not there would put it there.)
+    if let Some(fields) = schema.get_mut("properties").and_then(Value::as_object_mut) {
         for field in fields.values_mut() {
             // Of a type of its own, or `null`: what is said of the field stands one level too low.
             if let Some(told) = field.pointer("/oneOf/0/description").cloned() {
                 field["description"] = told;
             }
         }
-        schema["required"] = fields.keys().cloned().collect();
+        let required = fields.keys().cloned().collect();
+        schema["required"] = required;
     }
 }
 

@@ -174,3 +174,27 @@ async fn the_page_needs_nothing_from_elsewhere() {
         assert_eq!(get(&format!("/{link}"), &[]).await.status, StatusCode::OK, "{link}");
     }
 }
+
+/// Where a schema says nothing, there is nothing: no tool takes `null` for a rule.
+#[test]
+fn no_rule_of_a_schema_is_null() {
+    fn nulls(at: &str, value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Null => found.push(at.to_owned()),
+            Value::Array(items) => items.iter().for_each(|item| nulls(at, item, found)),
+            Value::Object(fields) => {
+                for (name, field) in fields {
+                    // What stands there is content, in which `null` may be right.
+                    if !["example", "examples", "default", "enum", "const"].contains(&name.as_str())
+                    {
+                        nulls(&format!("{at}/{name}"), field, found);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    nulls("", &api::document(), &mut found);
+    assert_eq!(found, Vec::<String>::new());
+}
