@@ -71,19 +71,19 @@ impl Conduit for Remote {
     }
 
     async fn profile(&self, caller: &Caller, username: &str) -> Result<Profile> {
-        let path = self.path(caller, path::PROFILE, username, Resource::Profile).await?;
+        let path = self.path(caller, path::PROFILE, username, Resource::Profile)?;
         let body: ProfileBody = self.client.get(caller, &path).await?;
         Ok(body.profile)
     }
 
     async fn follow(&self, caller: &Caller, username: &str) -> Result<Profile> {
-        let path = self.own(caller, path::FOLLOW, username, Resource::Profile).await?;
+        let path = self.own(caller, path::FOLLOW, username, Resource::Profile)?;
         let body: ProfileBody = self.client.switch(caller, Method::POST, &path).await?;
         Ok(body.profile)
     }
 
     async fn unfollow(&self, caller: &Caller, username: &str) -> Result<Profile> {
-        let path = self.own(caller, path::FOLLOW, username, Resource::Profile).await?;
+        let path = self.own(caller, path::FOLLOW, username, Resource::Profile)?;
         let body: ProfileBody = self.client.switch(caller, Method::DELETE, &path).await?;
         Ok(body.profile)
     }
@@ -101,7 +101,7 @@ impl Conduit for Remote {
     }
 
     async fn article(&self, caller: &Caller, slug: &str) -> Result<Article> {
-        let path = self.path(caller, path::ARTICLE, slug, Resource::Article).await?;
+        let path = self.path(caller, path::ARTICLE, slug, Resource::Article)?;
         let body: ArticleBody<Article> = self.client.get(caller, &path).await?;
         Ok(body.article)
     }
@@ -119,7 +119,7 @@ impl Conduit for Remote {
         slug: &str,
         changes: ArticleUpdate,
     ) -> Result<Article> {
-        let path = self.own(caller, path::ARTICLE, slug, Resource::Article).await?;
+        let path = self.own(caller, path::ARTICLE, slug, Resource::Article)?;
         let changes = ArticleBody { article: changes };
         let body: ArticleBody<Article> =
             self.client.send(caller, Repeat::Never, Method::PUT, &path, &changes).await?;
@@ -127,30 +127,30 @@ impl Conduit for Remote {
     }
 
     async fn delete_article(&self, caller: &Caller, slug: &str) -> Result<()> {
-        let path = self.own(caller, path::ARTICLE, slug, Resource::Article).await?;
+        let path = self.own(caller, path::ARTICLE, slug, Resource::Article)?;
         self.client.delete(caller, &path).await
     }
 
     async fn favorite(&self, caller: &Caller, slug: &str) -> Result<Article> {
-        let path = self.own(caller, path::FAVORITE, slug, Resource::Article).await?;
+        let path = self.own(caller, path::FAVORITE, slug, Resource::Article)?;
         let body: ArticleBody<Article> = self.client.switch(caller, Method::POST, &path).await?;
         Ok(body.article)
     }
 
     async fn unfavorite(&self, caller: &Caller, slug: &str) -> Result<Article> {
-        let path = self.own(caller, path::FAVORITE, slug, Resource::Article).await?;
+        let path = self.own(caller, path::FAVORITE, slug, Resource::Article)?;
         let body: ArticleBody<Article> = self.client.switch(caller, Method::DELETE, &path).await?;
         Ok(body.article)
     }
 
     async fn comments(&self, caller: &Caller, slug: &str) -> Result<Vec<Comment>> {
-        let path = self.path(caller, path::COMMENTS, slug, Resource::Article).await?;
+        let path = self.path(caller, path::COMMENTS, slug, Resource::Article)?;
         let body: CommentsBody = self.client.get(caller, &path).await?;
         Ok(body.comments)
     }
 
     async fn add_comment(&self, caller: &Caller, slug: &str, new: NewComment) -> Result<Comment> {
-        let path = self.own(caller, path::COMMENTS, slug, Resource::Article).await?;
+        let path = self.own(caller, path::COMMENTS, slug, Resource::Article)?;
         let new = CommentBody { comment: new };
         let body: CommentBody<Comment> =
             self.client.send(caller, Repeat::Never, Method::POST, &path, &new).await?;
@@ -158,7 +158,7 @@ impl Conduit for Remote {
     }
 
     async fn delete_comment(&self, caller: &Caller, slug: &str, id: i64) -> Result<()> {
-        let path = self.own(caller, path::COMMENT, slug, Resource::Article).await?;
+        let path = self.own(caller, path::COMMENT, slug, Resource::Article)?;
         self.client.delete(caller, &path::of(&path, &id.to_string())).await
     }
 
@@ -168,7 +168,7 @@ impl Conduit for Remote {
     }
 
     async fn related(&self, caller: &Caller, slug: &str) -> Result<Vec<ArticleSummary>> {
-        let path = self.path(caller, path::RELATED, slug, Resource::Article).await?;
+        let path = self.path(caller, path::RELATED, slug, Resource::Article)?;
         let body: RelatedBody = self.client.get(caller, &path).await?;
         Ok(body.articles)
     }
@@ -209,38 +209,30 @@ impl Conduit for Remote {
 
 impl Remote {
     /// The path of one thing by its name, if a path can hold that.
-    async fn path(
-        &self,
-        caller: &Caller,
-        template: &str,
-        name: &str,
-        what: Resource,
-    ) -> Result<String> {
+    fn path(&self, caller: &Caller, template: &str, name: &str, what: Resource) -> Result<String> {
         if can_stand_in_a_path(name) {
             return Ok(path::of(template, name));
         }
-        // Nothing has such a name. But whoever calls with a bad token is told that first, as by
-        // every implementation, and only the backend can tell.
-        if caller.token.is_some() {
-            self.current_user(caller).await?;
+        // Nothing has such a name. But whoever calls with a bad token, or with a field that breaks a
+        // rule, is told that first, as by every implementation, and only the backend can tell. So it
+        // is asked for another name that nothing has.
+        match caller.token {
+            Some(_) => Ok(path::of(template, NOBODY)),
+            None => Err(Error::NotFound(what)),
         }
-        Err(Error::NotFound(what))
     }
 
     /// The same for a call that is only for people who are signed in.
-    async fn own(
-        &self,
-        caller: &Caller,
-        template: &str,
-        name: &str,
-        what: Resource,
-    ) -> Result<String> {
+    fn own(&self, caller: &Caller, template: &str, name: &str, what: Resource) -> Result<String> {
         if caller.token.is_none() {
             return Err(Error::Unauthorized(Unauthorized::Missing));
         }
-        self.path(caller, template, name, what).await
+        self.path(caller, template, name, what)
     }
 }
+
+/// A name that a path can hold, and that nothing has: no implementation lets it into a database.
+const NOBODY: &str = "\0";
 
 /// The longest name that is asked for, in bytes. Escaping makes up to three of each, and a server
 /// takes a request line of 64 KiB.
