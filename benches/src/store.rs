@@ -26,6 +26,11 @@ pub fn root() -> anyhow::Result<PathBuf> {
     Ok(servers::workspace()?.join("target").join("lab"))
 }
 
+/// Where profiles go: beside the runs, which are all that [`root`] holds.
+pub fn profiles() -> anyhow::Result<PathBuf> {
+    Ok(root()?.with_file_name("profiles"))
+}
+
 /// The folder of a run in progress.
 #[derive(Debug)]
 pub struct Folder {

@@ -64,7 +64,7 @@ pub async fn growth(engine: &Engine, articles: u64) -> anyhow::Result<Vec<Growth
     fleet.unless_one_dies(plain).await?;
     fleet.stop().await?;
 
-    let tool = Callgrind::new(store::root()?.join("profiles"))?;
+    let tool = Callgrind::new(store::profiles()?)?;
     site.rig.under = tool.command();
     let mut fleet = site.rig.start(&databases, &[Arm::Monolith], "counted").await?;
     let system = fleet.system(Arm::Monolith)?;

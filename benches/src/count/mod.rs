@@ -141,7 +141,7 @@ impl Subject<'_> {
     /// Twice: as it is, for what the kernel can be asked about, and under Callgrind.
     async fn costs(self, addresses: &[Uri]) -> anyhow::Result<BTreeMap<String, Cost>> {
         let mut costs = self.plain(addresses).await?;
-        let tool = Callgrind::new(store::root()?.join("profiles"))?;
+        let tool = Callgrind::new(store::profiles()?)?;
         self.site.rig.under = tool.command();
         let counted = self.under(&tool, addresses).await;
         self.site.rig.under = Vec::new();
