@@ -3,7 +3,8 @@
 //! Two transactions that each wait for a row that the other has changed would wait for ever. So all
 //! of them go through the rows in one order: the article, the count of all articles, accounts, tags
 //! in the order of their names. Whatever hangs on an article (favourites, comments, tags) is changed
-//! only after [`lock`], one transaction after the other.
+//! only after [`lock`], one transaction after the other. A new article comes after the counts, which
+//! is no wait as long as its slug was never anybody's: so slugs are made of a number that only grows.
 
 use std::collections::BTreeMap;
 
@@ -72,8 +73,8 @@ pub(crate) async fn create(
 
     let mut tx = app.db.begin().await.map_err(db_error::in_transaction)?;
     count_article(&mut tx, 1).await?;
-    let count = count_for_author(&mut tx, author, 1).await?;
-    let (id, slug) = insert(&mut tx, author, count, &new, now).await?;
+    let published = count_for_author(&mut tx, author, 1).await?;
+    let (id, slug) = insert(&mut tx, author, published, &new, now).await?;
     count_tags(&mut tx, &[], &new.tag_list).await?;
     tag_article(&mut tx, id, now, &new.tag_list).await?;
     let article = articles::read_back(&mut tx, author, &slug).await?;
@@ -97,7 +98,7 @@ async fn changed(
 async fn insert(
     tx: &mut Tx,
     author: i64,
-    count: i64,
+    published: i64,
     new: &NewArticle,
     now: DateTime<Utc>,
 ) -> Result<(i64, String)> {
@@ -108,7 +109,7 @@ async fn insert(
         on conflict do nothing
         returning id";
     for taken in 0..8 {
-        let slug = slug(&new.title, Origin::Published { author, count, taken });
+        let slug = slug(&new.title, Origin::Published { author, published, taken });
         let id: Option<i64> = in_tx!(tx, db => sqlx::query_scalar(INSERT)
             .bind(&slug).bind(author).bind(now).bind(&new.title).bind(&new.description)
             .bind(&new.body).bind(Json(&new.tag_list)).fetch_optional(db).await)
@@ -207,11 +208,13 @@ async fn count_article(tx: &mut Tx, change: i64) -> Result<()> {
         .map_err(db_error::in_transaction)
 }
 
-/// How many articles the author has now.
+/// Counts an article of the author, and says how many they have ever published.
 async fn count_for_author(tx: &mut Tx, author: i64, change: i64) -> Result<i64> {
     const COUNT: &str = "
-        update account set article_count = article_count + $2 where id = $1
-        returning article_count";
+        update account set article_count = article_count + $2,
+            published_count = published_count + case when $2 > 0 then $2 else 0 end
+        where id = $1
+        returning published_count";
     let count: Option<i64> = in_tx!(tx, db => sqlx::query_scalar(COUNT)
         .bind(author).bind(change).fetch_optional(db).await)
     .map_err(db_error::in_transaction)?;

@@ -289,8 +289,9 @@ impl<'db> Loader<'db> {
             &favorites,
             |values, link| values.push_bind(link.article).push_bind(link.to).push_bind(link.time)
         );
-        let authors = rows.iter().map(|row| row.author_id);
-        add(&mut tx, "account", "article_count", authors).await?;
+        for column in ["article_count", "published_count"] {
+            add(&mut tx, "account", column, rows.iter().map(|row| row.author_id)).await?;
+        }
         add(&mut tx, "account", "favorite_count", favorites.iter().map(|link| link.to)).await?;
         add(&mut tx, "tag", "article_count", tags.iter().map(|link| link.to)).await?;
         let more = "update counter set value = value + $1 where name = 'article'";

@@ -13,12 +13,12 @@ const LONGEST: usize = 60;
 /// How a slug is told apart from others of the same title.
 #[derive(Clone, Copy)]
 pub(crate) enum Origin {
-    /// The author's so-manieth article; counted on when that is taken, as after a deletion.
+    /// The author's so-manieth article; counted on when that is taken, as by a renamed one.
     Published {
         /// The author's number.
         author: i64,
-        /// How many articles they have with this one.
-        count: i64,
+        /// How many articles they have ever published, with this one.
+        published: i64,
         /// How many slugs were taken already.
         taken: u32,
     },
@@ -32,7 +32,7 @@ pub(crate) enum Origin {
 impl Origin {
     fn name(self) -> String {
         match self {
-            Self::Published { author, count, taken } => format!("{author} {count} {taken}"),
+            Self::Published { author, published, taken } => format!("{author} {published} {taken}"),
             Self::Renamed { article } => article.to_string(),
         }
     }
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn equal_titles_have_different_slugs() {
-        let published = |author, count, taken| Origin::Published { author, count, taken };
+        let published = |author, published, taken| Origin::Published { author, published, taken };
         let origins = [
             published(1, 1, 0),
             published(1, 2, 0),
