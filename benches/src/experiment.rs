@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::experiments::x1;
+use crate::experiments::{floor, size, x1};
+use crate::grid::Grid;
 use crate::judge::Question;
 use crate::plan::Plan;
 
@@ -31,7 +32,7 @@ pub struct Card {
     pub unfair: &'static [&'static str],
     /// What the result does not show, one sentence each.
     pub not_shown: &'static [&'static str],
-    /// p99 of latency that the goodput has to keep, milliseconds.
+    /// p99 of latency that the goodput has to keep, milliseconds; infinite where none is searched.
     pub slo_ms: f64,
 }
 
@@ -40,15 +41,27 @@ pub struct Card {
 pub struct Experiment {
     /// What is asked.
     pub card: Card,
-    /// What to measure, from the amount wanted and a seed.
-    pub plan: fn(Preset, u64) -> Plan,
-    /// What the verdicts answer, the headline first.
-    pub questions: &'static [Question],
+    /// What is measured.
+    pub design: Design,
+}
+
+/// How an experiment goes about it.
+#[derive(Clone, Copy, Debug)]
+pub enum Design {
+    /// Two arms against each other under open load.
+    Contrast {
+        /// What to measure, from the amount wanted and a seed.
+        plan: fn(Preset, u64) -> Plan,
+        /// What the verdicts answer, the headline first.
+        questions: &'static [Question],
+    },
+    /// Many cells beside each other, from the amount wanted and the kind of database.
+    Grid(fn(Preset, &str) -> Grid),
 }
 
 /// Every experiment, in the order of `lab list`.
 pub fn registry() -> Vec<Experiment> {
-    vec![x1::EXPERIMENT]
+    vec![x1::EXPERIMENT, floor::EXPERIMENT, size::EXPERIMENT]
 }
 
 /// The experiment of that id.
@@ -134,6 +147,6 @@ mod tests {
     #[test]
     fn an_unknown_id_is_answered_with_the_known_ones() {
         let error = find("x99").map(|e| e.card.id).unwrap_err();
-        assert_eq!(error.to_string(), "there is no experiment `x99`; there is: x1");
+        assert_eq!(error.to_string(), "there is no experiment `x99`; there is: x1, floor, size");
     }
 }

@@ -13,7 +13,6 @@
 //! with [`load`] and [`probe`], [`guardian`] sees to it that nothing is left behind.
 
 pub mod affinity;
-pub mod against_floor;
 pub mod composition;
 pub mod count;
 pub mod databases;
@@ -22,6 +21,7 @@ pub mod executor;
 pub mod experiment;
 pub mod experiments;
 pub mod fleet;
+pub mod grid;
 pub mod guardian;
 pub mod judge;
 pub mod load;

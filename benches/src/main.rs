@@ -11,7 +11,6 @@ use clap::{Args, Parser, Subcommand};
 use contract::dataset::{Dataset, Size};
 use in_process::DatabaseArgs;
 use lab::{
-    against_floor,
     count::{self, Stored},
     databases::Engine,
     doctor,
@@ -48,24 +47,6 @@ enum Command {
     /// Count what pages take in instructions, statements and calls, and compare with the figures
     /// in force. Fails when one has grown by more than 5 %.
     Count(CountArgs),
-    /// Measure how far above a page written by hand the app stands, in CPU time and latency.
-    Floor {
-        /// `sqlite`, or `postgres` (a private server).
-        #[arg(long, value_name = "DB", default_value = "sqlite")]
-        db: Engine,
-        /// Server starts, which the intervals rest on.
-        #[arg(long, value_name = "N", default_value_t = 24)]
-        rounds: usize,
-        /// Requests in each stretch; two stretches a round for each system.
-        #[arg(long, value_name = "N", default_value_t = 400)]
-        requests: usize,
-        /// Repeat a measurement: the same order.
-        #[arg(long)]
-        seed: Option<u64>,
-        /// Keep the figures in place of the earlier ones of that database.
-        #[arg(long)]
-        keep: bool,
-    },
     /// Measure what a page takes with more and more data.
     Growth {
         /// `sqlite`, or `postgres` (a private server).
@@ -207,26 +188,14 @@ async fn carry_out(command: Command) -> anyhow::Result<()> {
         Command::Run(args) => run_all(args).await,
         Command::Up { db } => up::up(&db).await,
         Command::Count(args) => count(args).await,
-        Command::Floor { db, rounds, requests, seed, keep } => {
-            let seed = seed.unwrap_or_else(seed_from_clock);
-            let record = against_floor::measure(&db, rounds, requests, seed).await?;
-            print!("{}", report::floor_table(&record));
-            if keep {
-                let mut stored = Stored::read()?;
-                stored.floor.retain(|kept| kept.database != record.database);
-                stored.floor.push(record);
-                stored.write()?;
-            }
-            Ok(())
-        }
         Command::Growth { db, articles, keep } => grow(&db, &articles, keep).await,
         Command::Performance { document } => {
-            report::update_performance(&document, &Stored::read()?)
+            report::update_performance(&document, &Stored::read()?, &store::published()?)
         }
         Command::Seed(args) => fill(args).await,
         Command::List => {
             for experiment in experiment::registry() {
-                println!("{:<4} {}", experiment.card.id, experiment.card.title);
+                println!("{:<6} {}", experiment.card.id, experiment.card.title);
             }
             Ok(())
         }

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::grid::Cell;
+
 /// Raised whenever the meaning of a field changes; a reader refuses any other number.
 pub const SCHEMA: u32 = 1;
 
@@ -50,6 +52,42 @@ pub struct Run {
     pub slices: Vec<Slice>,
     /// Start-up and memory of the servers, one entry per server start.
     pub starts: Vec<Start>,
+    /// The cells of a grid and what was measured on them; a run of a grid has no slices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grid: Option<Cells>,
+}
+
+/// A grid that was measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cells {
+    /// The cells.
+    pub cells: Vec<Cell>,
+    /// Every trial in the order in which it was measured; none is ever left out.
+    pub trials: Vec<Trial>,
+}
+
+/// A short stretch in which one visitor asked one cell, again and again, with everything observed
+/// during it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trial {
+    /// Which server start this belongs to: what intervals rest on.
+    pub round: u32,
+    /// Which cell.
+    pub cell: String,
+    /// Requests that were sent, and answered rightly: one wrong answer ends the run.
+    pub requests: u64,
+    /// How long it took, seconds.
+    pub seconds: f64,
+    /// From a request's start to the last byte of its answer.
+    pub latency: Histogram,
+    /// Process → CPU, user and system, milliseconds; as in [`Slice`].
+    pub cpu_ms: BTreeMap<String, f64>,
+    /// Process → resident memory at the end, MiB.
+    pub resident_mib: BTreeMap<String, f64>,
+    /// CPU used by anyone else on the machine, as a share of all cores.
+    pub foreign_cpu: f64,
+    /// Time stolen by the hypervisor, as a share of all cores.
+    pub steal: f64,
 }
 
 /// The machine's fingerprint.
@@ -120,7 +158,7 @@ pub struct Layout {
 }
 
 /// What the parity gate compared.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Parity {
     /// How many requests were sent to both architectures and answered alike.
     pub requests: u64,

@@ -2,13 +2,14 @@
 
 use std::{path::PathBuf, time::Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use chrono::Utc;
 
 use crate::{
     executor::{self, Executor},
-    experiment::{Experiment, Preset},
+    experiment::{Design, Experiment, Preset},
     fleet::System,
+    grid,
     load::Generator,
     machine, parity,
     pilot::{Found, Look},
@@ -35,7 +36,7 @@ pub struct Order {
 
 impl Order {
     /// The command that repeats the run.
-    fn command(&self) -> String {
+    pub(crate) fn command(&self) -> String {
         let Self { experiment, preset, place, seed } = self;
         let (id, place) = (experiment.card.id, place.flag());
         format!("cargo lab run {id} --preset {preset} {place} --seed {seed}")
@@ -47,8 +48,8 @@ impl Order {
     }
 
     /// What of the experiment can be measured on this testbed.
-    fn plan(&self, testbed: &Testbed) -> anyhow::Result<Plan> {
-        let plan = (self.experiment.plan)(self.preset, self.seed).with_arms(testbed.arms());
+    fn plan(&self, plan: fn(Preset, u64) -> Plan, testbed: &Testbed) -> anyhow::Result<Plan> {
+        let plan = plan(self.preset, self.seed).with_arms(testbed.arms());
         let id = self.experiment.card.id;
         ensure!(!plan.restarts.is_empty(), "{id} needs servers that can't be had here");
         Ok(plan)
@@ -61,10 +62,24 @@ impl Order {
 /// One line: what could not be had, which server died, or where the arms differ. What was measured
 /// until then stays in the folder; all processes have ended.
 pub async fn run(order: &Order) -> anyhow::Result<(PathBuf, Run)> {
+    match (order.experiment.design, &order.place) {
+        (Design::Contrast { plan, .. }, _) => contrast(order, plan).await,
+        (Design::Grid(cells), Place::Processes(engine)) => {
+            grid::measure(order, engine, &cells(order.preset, engine.kind())).await
+        }
+        (Design::Grid(_), Place::Composition) => bail!(
+            "{}: needs servers of the lab's own; leave out --compose",
+            order.experiment.card.id
+        ),
+    }
+}
+
+/// Two arms against each other under open load.
+async fn contrast(order: &Order, plan: fn(Preset, u64) -> Plan) -> anyhow::Result<(PathBuf, Run)> {
     let started = Utc::now();
     let machine = machine::machine()?;
     let mut testbed = Testbed::prepare(&order.place).await?;
-    let plan = order.plan(&testbed)?;
+    let plan = order.plan(plan, &testbed)?;
     let mut measuring = Measuring {
         generator: Generator::start()?,
         visitors: Visitors::of(testbed.dataset())?,
@@ -103,6 +118,7 @@ pub async fn run(order: &Order) -> anyhow::Result<(PathBuf, Run)> {
         pilot: found.pilot,
         slices: measuring.slices,
         starts: measuring.starts,
+        grid: None,
     };
     measuring.folder.finish(&run)?;
     Ok((measuring.folder.path.clone(), run))

@@ -26,6 +26,21 @@ pub fn root() -> anyhow::Result<PathBuf> {
     Ok(servers::workspace()?.join("target").join("lab"))
 }
 
+/// The runs that are published with the source, in the order of their folders' names.
+///
+/// # Errors
+/// When one can't be read.
+pub fn published() -> anyhow::Result<Vec<Run>> {
+    let results = servers::workspace()?.join("docs").join("results");
+    let entries = fs::read_dir(&results).with_context(|| results.display().to_string())?;
+    let mut folders: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|folder| folder.join(RUN).is_file())
+        .collect();
+    folders.sort();
+    folders.iter().map(|folder| read(folder)).collect()
+}
+
 /// Where profiles go: beside the runs, which are all that [`root`] holds.
 pub fn profiles() -> anyhow::Result<PathBuf> {
     Ok(root()?.with_file_name("profiles"))

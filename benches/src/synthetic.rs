@@ -259,6 +259,7 @@ impl Truth {
             },
             slices,
             starts,
+            grid: None,
         }
     }
 }

@@ -126,7 +126,7 @@ fn addresses(page: Replay, dataset: &Dataset) -> anyhow::Result<Vec<Uri>> {
 }
 
 /// Somebody who follows ten others.
-async fn signed_in(system: &System, dataset: &Dataset) -> anyhow::Result<Visitor> {
+pub(crate) async fn signed_in(system: &System, dataset: &Dataset) -> anyhow::Result<Visitor> {
     let users = 0..dataset.size().users;
     let reader = users.into_iter().find(|&user| dataset.follows(user).len() == 10);
     let email = dataset.user(reader.context("nobody follows ten others")?).email;

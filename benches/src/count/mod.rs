@@ -14,13 +14,17 @@ mod stored;
 use std::collections::BTreeMap;
 
 use anyhow::{Context, ensure};
-use conduit::wire::path::of;
+use conduit::wire::{
+    API,
+    path::{ARTICLES, of},
+};
 use contract::dataset::Dataset;
 use http::{HeaderValue, Request, StatusCode, Uri, header::COOKIE};
 use serde::{Deserialize, Serialize};
 
 use self::callgrind::Callgrind;
 pub use self::callgrind::is_installed;
+pub(crate) use self::growth::signed_in;
 pub use self::growth::{Growth, growth};
 pub use self::stored::{Change, Comparison, Counts, Judgement, Stored};
 use crate::{
@@ -60,6 +64,8 @@ pub enum Replay {
     Profile,
     /// The articles of those whom somebody follows.
     Feed,
+    /// The newest articles as JSON, of a server that has the API.
+    List,
 }
 
 /// What one page takes of one process, on average.
@@ -88,7 +94,7 @@ impl Replay {
     const PAGES: [Self; 5] = [Self::Home, Self::Article, Self::Tag, Self::Profile, Self::Feed];
 
     /// The addresses, in order.
-    fn addresses(self, dataset: &Dataset) -> anyhow::Result<Vec<Uri>> {
+    pub(crate) fn addresses(self, dataset: &Dataset) -> anyhow::Result<Vec<Uri>> {
         let address = |number: usize| {
             let index = number as u64;
             // Far apart, so that they don't lie beside each other on the disk.
@@ -101,6 +107,7 @@ impl Replay {
                 (Self::Mix, 8) => of("/tag/{}", &dataset.tag(index / 10 % 5)),
                 (Self::Profile, _) | (Self::Mix, _) => of("/profile/{}", &user.username),
                 (Self::Feed, _) => "/?feed=following".to_owned(),
+                (Self::List, _) => format!("{API}{ARTICLES}?limit=10"),
             };
             Ok(path.parse()?)
         };
@@ -203,18 +210,18 @@ impl Subject<'_> {
 }
 
 /// One visitor, who waits for each answer.
-struct Visitor {
+pub(crate) struct Visitor {
     connections: Connections,
     /// The session, of one who is signed in.
     cookie: Option<HeaderValue>,
 }
 
 impl Visitor {
-    fn guest(system: &System) -> Self {
+    pub(crate) fn guest(system: &System) -> Self {
         Self { connections: Connections::new(system.front), cookie: None }
     }
 
-    async fn ask(&self, addresses: &[Uri]) -> anyhow::Result<()> {
+    pub(crate) async fn ask(&self, addresses: &[Uri]) -> anyhow::Result<()> {
         for address in addresses {
             let mut request = Request::new(Body::default());
             *request.uri_mut() = address.clone();

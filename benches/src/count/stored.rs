@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{Cost, Growth, Replay};
-use crate::{against_floor, servers, words};
+use crate::{servers, words};
 
 /// By how much a figure may grow before it counts as grown.
 const TOLERANCE: f64 = 1.05;
@@ -44,9 +44,6 @@ pub struct Stored {
     /// What a page takes with more and more data.
     #[serde(default)]
     pub growth: Vec<Growth>,
-    /// How far above the floor the app stands in CPU time and latency, one per database.
-    #[serde(default)]
-    pub floor: Vec<against_floor::Record>,
 }
 
 /// A figure beside the one in force.
@@ -142,6 +139,7 @@ impl Replay {
             Self::Tag => "tag",
             Self::Profile => "profile",
             Self::Feed => "own feed",
+            Self::List => "JSON list",
         }
     }
 }

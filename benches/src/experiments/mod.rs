@@ -1,3 +1,5 @@
-//! One file per experiment: its card, its plan, its verdicts.
+//! Each experiment in a file of its own, its card first.
 
+pub mod floor;
+pub mod size;
 pub mod x1;

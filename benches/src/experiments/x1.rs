@@ -6,7 +6,7 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use crate::experiment::{Card, Experiment, Preset};
+use crate::experiment::{Card, Design, Experiment, Preset};
 use crate::judge::summary::Metric;
 use crate::judge::{Limit, Question};
 use crate::plan::{Block, Plan, Restart};
@@ -17,7 +17,8 @@ use crate::stats::below;
 const SLO_MS: f64 = 25.0;
 
 /// The experiment.
-pub const EXPERIMENT: Experiment = Experiment { card: CARD, plan, questions: &QUESTIONS };
+pub const EXPERIMENT: Experiment =
+    Experiment { card: CARD, design: Design::Contrast { plan, questions: &QUESTIONS } };
 
 const CARD: Card = Card {
     id: "x1",

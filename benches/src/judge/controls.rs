@@ -13,7 +13,12 @@ const NULL_METRICS: [Metric; 3] = [Metric::CpuServers, Metric::P50, Metric::P99]
 /// with probability 1 − confidence; shared out like this (Bonferroni) all of them together raise
 /// a false alarm in at most 5 % of runs.
 pub(super) fn confidence() -> f64 {
-    1.0 - 0.05 / (NULL_METRICS.len() + 1) as f64
+    confidence_of(NULL_METRICS.len() + 1)
+}
+
+/// The same for another number of checks.
+pub(super) fn confidence_of(checks: usize) -> f64 {
+    1.0 - 0.05 / checks as f64
 }
 
 /// Holds the run against both controls, on the home page.
@@ -33,14 +38,12 @@ fn null(summary: &Summary, metric: Metric) -> Check {
         .contrast(Comparison::Null, Page::Home)
         .and_then(|contrast| contrast.all.metrics.get(&metric));
     let found = ratio(measured);
-    let passed = found.map(|ratio| ratio.contains(1.0));
-    let sentence = match (passed, measured) {
-        (Some(true), _) => "No difference between twins, as must be.".into(),
-        (Some(false), _) => "A difference between twins, where there is none.".into(),
-        (None, Some(Measured::MoreRequests(n))) => {
+    let (passed, sentence) = found_nothing(found);
+    let sentence = match measured {
+        Some(Measured::MoreRequests(n)) => {
             format!("Needs {} more requests per arm.", words::count(*n))
         }
-        (None, _) => "Not measured.".into(),
+        _ => sentence.into(),
     };
     Check { comparison: Comparison::Null, metric, passed, truth: 1.0, found, sentence }
 }
@@ -51,13 +54,7 @@ fn planted(run: &Run, summary: &Summary) -> Check {
     let effect = summary.effect(Comparison::Planted, Page::Home, Metric::CpuServers);
     let found = effect.map(|e| e.ratio);
     let truth = effect.map_or(f64::NAN, |e| 1.0 + run.pilot.planted_ms / e.levels[0].value);
-    let passed = found.map(|ratio| ratio.low > 1.0 && ratio.contains(truth));
-    let sentence = match found {
-        None => "Not measured.",
-        Some(ratio) if ratio.low <= 1.0 => "The CPU that was planted was not found.",
-        Some(ratio) if !ratio.contains(truth) => "CPU was found, but not as much as was planted.",
-        Some(_) => "The CPU that was planted was found, in its true size.",
-    };
+    let (passed, sentence) = found_planted(found, truth);
     Check {
         comparison: Comparison::Planted,
         metric: Metric::CpuServers,
@@ -66,6 +63,30 @@ fn planted(run: &Run, summary: &Summary) -> Check {
         found,
         sentence: sentence.into(),
     }
+}
+
+/// Whether nothing was found between twins, and that in words; from the interval of their ratio.
+pub(super) fn found_nothing(found: Option<Estimate>) -> (Option<bool>, &'static str) {
+    let passed = found.map(|ratio| ratio.contains(1.0));
+    let sentence = match passed {
+        Some(true) => "No difference between twins, as must be.",
+        Some(false) => "A difference between twins, where there is none.",
+        None => "Not measured.",
+    };
+    (passed, sentence)
+}
+
+/// Whether what was planted was found, and that in words; from the interval of the ratio and what is
+/// true.
+pub(super) fn found_planted(found: Option<Estimate>, truth: f64) -> (Option<bool>, &'static str) {
+    let passed = found.map(|ratio| ratio.low > 1.0 && ratio.contains(truth));
+    let sentence = match found {
+        None => "Not measured.",
+        Some(ratio) if ratio.low <= 1.0 => "The CPU that was planted was not found.",
+        Some(ratio) if !ratio.contains(truth) => "CPU was found, but not as much as was planted.",
+        Some(_) => "The CPU that was planted was found, in its true size.",
+    };
+    (passed, sentence)
 }
 
 fn ratio(measured: Option<&Measured>) -> Option<Estimate> {

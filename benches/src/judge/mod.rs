@@ -3,6 +3,7 @@
 
 mod controls;
 mod decide;
+mod grid;
 mod measure;
 mod select;
 pub mod summary;
@@ -13,8 +14,8 @@ pub use decide::{Limit, Question};
 pub use measure::{REQUESTS_FOR_P99, latencies};
 pub use select::{ERROR_LIMIT, FOREIGN_LIMIT, LAG_LIMIT_MS};
 
-use crate::experiment;
-use crate::record::{Arm, Comparison, Page, Purpose, Run, SCHEMA, Slice};
+use crate::experiment::{self, Design};
+use crate::record::{Arm, Cells, Comparison, Page, Purpose, Run, SCHEMA, Slice};
 use crate::stats::{RESAMPLES, rounded};
 use measure::{Method, Search, search};
 use summary::{Certificate, Conduct, Footprint, Remark, Summary};
@@ -38,6 +39,15 @@ fn summarise_with(run: &Run, resamples: u32) -> anyhow::Result<Summary> {
     );
     let experiment = experiment::find(&run.experiment)?;
     let slo_ms = experiment.card.slo_ms;
+    let preset = run.preset.parse()?;
+    let questions = match (experiment.design, &run.grid) {
+        (Design::Contrast { questions, .. }, None) => questions,
+        (Design::Grid(grid), Some(cells)) => {
+            let grid = grid(preset, &run.database);
+            return Ok(of_cells(run, cells, grid::judge(run, cells, &grid, resamples), resamples));
+        }
+        _ => anyhow::bail!("{} is no run of {}", run.id, run.experiment),
+    };
     let confidence = controls::confidence();
     let mut contrasts = Vec::new();
     for comparison in [Comparison::Boundary, Comparison::Null, Comparison::Planted] {
@@ -57,11 +67,39 @@ fn summarise_with(run: &Run, resamples: u32) -> anyhow::Result<Summary> {
         certificate: Certificate { certified: false, confidence, checks: Vec::new() },
         verdicts: Vec::new(),
         contrasts,
+        figures: Vec::new(),
+        findings: Vec::new(),
     };
     summary.certificate = controls::certificate(run, &summary);
-    let preset = run.preset.parse()?;
-    summary.verdicts = experiment.questions.iter().map(|q| q.answer(preset, &summary)).collect();
+    summary.verdicts = questions.iter().map(|q| q.answer(preset, &summary)).collect();
     Ok(summary)
+}
+
+/// The summary of a grid.
+fn of_cells(run: &Run, cells: &Cells, judged: grid::Judged, resamples: u32) -> Summary {
+    let grid::Judged { figures, findings, certificate, verdicts } = judged;
+    let conduct = Conduct {
+        slices: cells.trials.len(),
+        requests: cells.trials.iter().map(|trial| trial.requests).sum(),
+        errors: 0,
+        worst_lag_ms: 0.0,
+        void: Vec::new(),
+        flagged: Vec::new(),
+        unsettled: Vec::new(),
+    };
+    Summary {
+        schema: SCHEMA,
+        run: run.id.clone(),
+        experiment: run.experiment.clone(),
+        resamples,
+        contrasts: Vec::new(),
+        footprint: footprint(run),
+        conduct,
+        certificate,
+        verdicts,
+        figures,
+        findings,
+    }
 }
 
 /// Memory and start-up per arm and role.

@@ -29,6 +29,45 @@ pub struct Summary {
     pub certificate: Certificate,
     /// The verdicts, the headline first.
     pub verdicts: Vec<Verdict>,
+    /// Of a grid: each cell's figures.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub figures: Vec<Figures>,
+    /// Of a grid: what the verdicts follow from, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
+}
+
+/// What one cell of a grid came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
+    /// The cell.
+    pub cell: String,
+    /// Right answers behind it.
+    pub requests: u64,
+    /// Process → CPU per request, milliseconds.
+    pub processes: BTreeMap<String, f64>,
+    /// Metric → its level, with the 95 % interval.
+    pub metrics: BTreeMap<Metric, Estimate>,
+}
+
+/// A figure that a rule of a grid is about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// What is claimed.
+    pub claim: String,
+    /// What the figure is at most, if the claim is true.
+    pub limit: f64,
+    /// `×` or `ms`.
+    pub unit: String,
+    /// Rounds behind it.
+    pub rounds: usize,
+    /// The figure with its 95 % interval; absent where there was too little to tell.
+    pub found: Option<Estimate>,
+    /// The same without the rounds in which others used the CPU; absent where there were none, and
+    /// where too little is left.
+    pub gated: Option<Estimate>,
+    /// Rounds in which nobody else did.
+    pub quiet_rounds: usize,
 }
 
 impl Summary {

@@ -147,10 +147,10 @@ impl Interval {
     }
 }
 
-/// One bar: an arm on a page.
+/// One bar, in a group of those that belong together.
 struct Bar {
-    page: Page,
-    arm: Arm,
+    group: String,
+    label: String,
     parts: Vec<(String, f64)>,
     total: Estimate,
 }
@@ -163,8 +163,8 @@ pub(super) fn cost(summary: &Summary) -> Rows {
         let metric =
             [Metric::CpuTotal, Metric::CpuServers].into_iter().find_map(|m| reading.effect(m))?;
         Some([0, 1].map(|arm| Bar {
-            page,
-            arm: Comparison::Boundary.arms()[arm],
+            group: words::capitalised(words::page(page)),
+            label: words::capitalised(Comparison::Boundary.arms()[arm].name()),
             parts: in_order(&reading.processes[arm]),
             total: metric.levels[arm],
         }))
@@ -172,11 +172,26 @@ pub(super) fn cost(summary: &Summary) -> Rows {
     bar_rows(bars.flatten().collect(), Metric::CpuServers)
 }
 
+/// What the cells of a grid cost, process by process.
+pub(super) fn cells(summary: &Summary) -> Rows {
+    let bars = summary.figures.iter().filter_map(|figures| {
+        let metric = [Metric::CpuTotal, Metric::CpuServers];
+        let total = metric.into_iter().find_map(|metric| figures.metrics.get(&metric))?;
+        Some(Bar {
+            group: "CPU per request".to_owned(),
+            label: words::capitalised(&figures.cell),
+            parts: in_order(&figures.processes),
+            total: *total,
+        })
+    });
+    bar_rows(bars.collect(), Metric::CpuServers)
+}
+
 /// The processes in the order in which a request meets them.
 fn in_order(processes: &BTreeMap<String, f64>) -> Vec<(String, f64)> {
     let place = |name: &str| match name {
-        "monolith" | "split-frontend" => 0,
-        "split-backend" => 1,
+        "monolith" | "floor" | "split-frontend" | "floor-frontend" => 0,
+        "split-backend" | "floor-backend" => 1,
         _ => 2,
     };
     let ours = processes.iter().filter(|(name, _)| *name != "generator");
@@ -191,7 +206,12 @@ pub(super) fn goodput(summary: &Summary) -> Rows {
         let effect = summary.effect(Comparison::Boundary, page, Metric::Goodput)?;
         Some(Comparison::Boundary.arms().map(|arm| {
             let total = effect.levels[usize::from(arm == Arm::Split)];
-            Bar { page, arm, parts: vec![(arm.name().into(), total.value)], total }
+            Bar {
+                group: words::capitalised(words::page(page)),
+                label: words::capitalised(arm.name()),
+                parts: vec![(arm.name().into(), total.value)],
+                total,
+            }
         }))
     });
     bar_rows(bars.flatten().collect(), Metric::Goodput)
@@ -202,13 +222,12 @@ fn bar_rows(bars: Vec<Bar>, metric: Metric) -> Rows {
     let scale = Scale::new([0.0, longest], [0.0, 98.0]);
     let mut groups: Vec<(String, Vec<Row>)> = Vec::new();
     for bar in bars {
-        let title = words::capitalised(words::page(bar.page));
-        if groups.last().is_none_or(|(last, _)| *last != title) {
-            groups.push((title, Vec::new()));
+        if groups.last().is_none_or(|(last, _)| *last != bar.group) {
+            groups.push((bar.group.clone(), Vec::new()));
         }
         let with_database = bar.parts.iter().any(|(name, _)| name == "postgres");
         let row = Row {
-            label: words::capitalised(bar.arm.name()),
+            label: bar.label.clone(),
             note: if with_database { "with PostgreSQL".into() } else { String::new() },
             svg: bar.draw(&scale, metric),
             number: words::level_with_interval(metric, bar.total),
@@ -229,7 +248,7 @@ impl Bar {
             let x = [scale.at(sum), scale.at(sum + value)];
             svg.rect(&format!("part {name}"), x, 4.0, 18.0);
             if several && x[1] - x[0] > 12.0 {
-                let short = name.trim_start_matches("split-");
+                let short = name.trim_start_matches("split-").trim_start_matches("floor-");
                 let text = format!("{short} {}", words::level(metric, *value));
                 svg.text("part-label", (x[0], 37.0), 0.0, Anchor::Start, &text);
             }

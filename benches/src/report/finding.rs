@@ -20,6 +20,11 @@ impl Sentence {
         Self(Vec::new())
     }
 
+    /// A claim, and the figures on it, which are set apart.
+    pub(super) fn of(claim: &str, figures: &str) -> Self {
+        Self::new().plain(format!("{claim}: ")).strong(figures).plain(".")
+    }
+
     fn plain(mut self, text: impl Into<String>) -> Self {
         self.0.push(Piece { text: text.into(), strong: false });
         self

@@ -7,6 +7,7 @@
 mod charts;
 mod explain;
 mod finding;
+mod grid;
 mod page;
 mod performance;
 mod readme;
@@ -20,7 +21,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 pub use explain::explain;
-pub use performance::{floor_table, growth_table, performance_tables, update_performance};
+pub use performance::{growth_table, performance_tables, update_performance};
 pub use readme::{readme_block, readme_table, update_readme};
 pub use terminal::terminal;
 pub use verify::verify;

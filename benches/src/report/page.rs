@@ -4,15 +4,15 @@ use askama::Template;
 
 use super::charts::{self, Rows};
 use super::finding::{self, Sentence};
-use super::{explain, terminal};
-use crate::experiment::{self, Preset};
+use super::{explain, grid, terminal};
+use crate::experiment::{self, Design, Preset};
 use crate::judge::summary::{Check, Contrast, Measured, Metric, Outcome, Remark, Summary, Verdict};
 use crate::judge::{FOREIGN_LIMIT, LAG_LIMIT_MS};
 use crate::record::{Arm, Comparison, Container, Run};
 use crate::words;
 
 /// The style sheet, set into the page: it has to work without any network.
-const CSS: &str = include_str!("../../templates/report.css");
+pub(super) const CSS: &str = include_str!("../../templates/report.css");
 
 #[derive(Template)]
 #[template(path = "report.html")]
@@ -47,10 +47,10 @@ struct Page<'a> {
 }
 
 /// A verdict with its name and the class that colours it.
-struct Answer<'a> {
-    name: String,
-    class: &'static str,
-    verdict: &'a Verdict,
+pub(super) struct Answer<'a> {
+    pub(super) name: String,
+    pub(super) class: &'static str,
+    pub(super) verdict: &'a Verdict,
 }
 
 /// A line of the table of results.
@@ -70,12 +70,12 @@ struct Panel {
 }
 
 /// A control, and how it came out.
-struct CheckLine {
-    what: String,
-    truth: String,
-    found: String,
-    passed: Option<bool>,
-    sentence: String,
+pub(super) struct CheckLine {
+    pub(super) what: String,
+    pub(super) truth: String,
+    pub(super) found: String,
+    pub(super) passed: Option<bool>,
+    pub(super) sentence: String,
 }
 
 /// An estimate with and without flagged slices.
@@ -93,12 +93,16 @@ struct GatedLine {
 pub(super) fn html(run: &Run, summary: &Summary) -> anyhow::Result<String> {
     let experiment = experiment::find(&run.experiment)?;
     let card = experiment.card;
+    let questions = match experiment.design {
+        Design::Contrast { questions, .. } => questions,
+        Design::Grid(grid) => return grid::html(run, &card, summary, grid),
+    };
     let percent = |share: f64| format!("{}\u{a0}%", share * 100.0);
     let page = Page {
         css: CSS,
         title: card.title,
         id: card.id,
-        when: run.started.format("%-d %B %Y, %H:%M UTC").to_string(),
+        when: when(run),
         run,
         summary,
         smoke: run.preset == Preset::Smoke.to_string(),
@@ -107,7 +111,7 @@ pub(super) fn html(run: &Run, summary: &Summary) -> anyhow::Result<String> {
         finding: finding::finding(run, &card, summary),
         controls: finding::controls(summary),
         table: summary.contrasts.iter().flat_map(lines).collect(),
-        forest: charts::forest(summary, experiment.questions),
+        forest: charts::forest(summary, questions),
         cost: charts::cost(summary),
         latency: panels(run, summary),
         goodput: charts::goodput(summary),
@@ -121,13 +125,23 @@ pub(super) fn html(run: &Run, summary: &Summary) -> anyhow::Result<String> {
         footprint: footprint(run, summary),
         parity: parity(run),
         facts: facts(run),
-        // A `<` in a string must not end the script element that holds the JSON.
-        json: serde_json::to_string(summary)?.replace('<', "\\u003c"),
+        json: embedded(summary)?,
     };
     Ok(page.render()?)
 }
 
-fn answer(verdict: &Verdict) -> Answer<'_> {
+/// When the run began.
+pub(super) fn when(run: &Run) -> String {
+    run.started.format("%-d %B %Y, %H:%M UTC").to_string()
+}
+
+/// All estimates, as they stand in the page: a `<` in a string must not end the script element that
+/// holds them.
+pub(super) fn embedded(summary: &Summary) -> anyhow::Result<String> {
+    Ok(serde_json::to_string(summary)?.replace('<', "\\u003c"))
+}
+
+pub(super) fn answer(verdict: &Verdict) -> Answer<'_> {
     let class = match verdict.outcome {
         Some(Outcome::Supported | Outcome::Refuted | Outcome::Depends | Outcome::Proxied) => "firm",
         Some(Outcome::Inconclusive) => "open",
@@ -181,7 +195,7 @@ fn panels(run: &Run, summary: &Summary) -> Vec<Panel> {
     summary.pages().filter_map(panel).collect()
 }
 
-fn check_line(check: &Check) -> CheckLine {
+pub(super) fn check_line(check: &Check) -> CheckLine {
     CheckLine {
         what: format!("{}: {}", words::comparison(check.comparison), words::metric(check.metric)),
         truth: if check.truth == 1.0 { "same".into() } else { words::change(check.truth) },
@@ -261,7 +275,7 @@ fn parity(run: &Run) -> Vec<[String; 3]> {
 }
 
 /// Under which circumstances all of it is true.
-fn facts(run: &Run) -> Vec<(&'static str, String)> {
+pub(super) fn facts(run: &Run) -> Vec<(&'static str, String)> {
     let cores = |cores: &[u32]| {
         let cores: Vec<String> = cores.iter().map(ToString::to_string).collect();
         words::list(&cores)

@@ -3,23 +3,28 @@
 
 use std::{collections::BTreeMap, fmt::Write, path::Path};
 
-use super::readme::update_block;
+use super::{finding, grid, readme::update_block};
 use crate::{
-    against_floor::{self, Finding, Record, Taken},
     count::{Change, Cost, Counts, Growth, Replay, Stored},
-    stats::Estimate,
+    experiment,
+    judge::{summarise, summary::Summary},
+    record::Run,
     words,
 };
 
-/// Markdown for between the markers.
-pub fn performance_tables(stored: &Stored) -> String {
+/// Markdown for between the markers, from the figures in force and the runs that are published.
+///
+/// # Errors
+/// When a run can't be judged.
+pub fn performance_tables(stored: &Stored, published: &[Run]) -> anyhow::Result<String> {
     let mut text = String::new();
     for (database, counts) in &stored.counts {
         let _ = writeln!(text, "### What one page takes, on {database}\n\n{}", in_force(counts));
     }
-    for record in &stored.floor {
-        let title = "### The home page against the floor, on";
-        let _ = writeln!(text, "{title} {}\n\n{}", record.database, floor_table(record));
+    for run in published.iter().filter(|run| run.grid.is_some()) {
+        let card = experiment::find(&run.experiment)?.card;
+        let tables = grid_tables(run, &summarise(run)?);
+        let _ = writeln!(text, "### {} On {}\n\n{tables}", card.title, run.database);
     }
     for database in stored.counts.keys() {
         let rows: Vec<Growth> =
@@ -30,15 +35,15 @@ pub fn performance_tables(stored: &Stored) -> String {
         }
     }
     let _ = writeln!(text, "### What was changed\n\n{}", changes(&stored.changes));
-    words::plain(text)
+    Ok(words::plain(text))
 }
 
 /// Writes the tables into the document.
 ///
 /// # Errors
-/// When it can't be read or written, or has no markers.
-pub fn update_performance(path: &Path, stored: &Stored) -> anyhow::Result<()> {
-    update_block(path, &performance_tables(stored))
+/// When it can't be read or written, or has no markers, or a run can't be judged.
+pub fn update_performance(path: &Path, stored: &Stored, published: &[Run]) -> anyhow::Result<()> {
+    update_block(path, &performance_tables(stored, published)?)
 }
 
 fn in_force(counts: &Counts) -> String {
@@ -61,40 +66,25 @@ fn in_force(counts: &Counts) -> String {
     text
 }
 
-/// The systems' levels, then one line per target.
-pub fn floor_table(record: &Record) -> String {
-    let mut text =
-        String::from("| system | CPU, servers | CPU, PostgreSQL | p50 |\n|---|--:|--:|--:|\n");
-    for arm in against_floor::ARMS {
-        let taken: Vec<_> = record.rounds.iter().filter_map(|round| round.get(&arm)).collect();
-        let mean = |of: fn(&Taken) -> f64| {
-            let sum: f64 = taken.iter().map(|taken| of(taken)).sum();
-            words::milliseconds(sum / taken.len().max(1) as f64)
-        };
-        let (servers, database) = (mean(|t| t.servers_ms), mean(|t| t.database_ms));
-        let _ =
-            writeln!(text, "| {} | {servers} | {database} | {} |", arm.name(), mean(|t| t.p50_ms));
-    }
-    let _ = writeln!(text, "\n| target | at most | found, 95 % interval | |\n|---|--:|--:|---|");
-    for finding in against_floor::judge(record).unwrap_or_default() {
-        let Finding { what, found, target, unit } = &finding;
-        let Estimate { value, low, high } = found;
-        let _ = writeln!(
-            text,
-            "| {what} | {target} {unit} | {value:.3} {unit} [{low:.3}, {high:.3}] | {} |",
-            finding.reached()
-        );
-    }
-    let _ = writeln!(
-        text,
-        "\n{} rounds, {} requests each time; `cargo lab floor --db {} --rounds {} --requests {} --seed {}`.",
-        record.rounds.len(),
-        record.requests,
-        record.database,
-        record.rounds.len(),
-        record.requests,
-        record.seed
+/// A grid's cells, then its figures and the most that they may be.
+fn grid_tables(run: &Run, summary: &Summary) -> String {
+    let mut text = String::from(
+        "| what | CPU, servers | CPU, PostgreSQL | latency p50 |\n|---|--:|--:|--:|\n",
     );
+    for [cell, servers, database, p50, _] in grid::table(summary) {
+        let _ = writeln!(text, "| {cell} | {servers} | {database} | {p50} |");
+    }
+    let _ = writeln!(text, "\n| claim | found, 95 % interval | |\n|---|---|---|");
+    for (finding, verdict) in summary.findings.iter().zip(&summary.verdicts) {
+        let outcome = words::outcome(verdict.outcome);
+        let _ = writeln!(text, "| {} | {} | {outcome} |", finding.claim, finding.in_words());
+    }
+    let commit: String = run.build.commit.chars().take(12).collect();
+    let _ =
+        writeln!(text, "\nMeasured on {}, commit {commit}; `{}`.", run.machine.cpu, run.command);
+    if let Some(sentence) = finding::controls(summary) {
+        let _ = writeln!(text, "{}", sentence.text());
+    }
     text
 }
 

@@ -2,7 +2,7 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle, presets};
 
-use super::finding;
+use super::{finding, grid};
 use crate::experiment::{self, Preset};
 use crate::judge::summarise;
 use crate::judge::summary::{Conduct, Measured, Metric, Summary};
@@ -21,11 +21,18 @@ pub fn terminal(run: &Run) -> anyhow::Result<String> {
     let card = experiment::find(&run.experiment)?.card;
     let mut parts = vec![format!("{}  {}", card.id, card.title)];
     let mut text = plain();
-    for sentence in finding::finding(run, &card, &summary) {
+    let sentences = match run.grid {
+        Some(_) => grid::sentences(&summary),
+        None => finding::finding(run, &card, &summary),
+    };
+    for sentence in sentences {
         text.add_row([sentence.text()]);
     }
     parts.push(text.to_string());
-    parts.push(effects(&summary).to_string());
+    parts.push(match run.grid {
+        Some(_) => figures(&summary).to_string(),
+        None => effects(&summary).to_string(),
+    });
     let mut verdicts = plain();
     for verdict in &summary.verdicts {
         let why = format!("{}.\n{}", verdict.question, verdict.because);
@@ -44,7 +51,10 @@ pub fn terminal(run: &Run) -> anyhow::Result<String> {
     if let Some(sentence) = finding::controls(&summary) {
         controls.add_row([sentence.text()]);
     }
-    controls.add_row([conduct(&summary.conduct)]);
+    controls.add_row([match run.grid {
+        Some(_) => trials(&summary),
+        None => conduct(&summary.conduct),
+    }]);
     parts.push(controls.to_string());
     let lines = parts.iter().flat_map(|part| part.lines().chain([""]));
     let lines: Vec<&str> = lines.map(str::trim_end).collect();
@@ -73,6 +83,29 @@ fn effects(summary: &Summary) -> Table {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table
+}
+
+fn figures(summary: &Summary) -> Table {
+    let mut table = Table::new();
+    table.load_style(TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─')));
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
+    table.set_header(["", "CPU, servers", "CPU, PostgreSQL", "latency p50"]);
+    for [cell, servers, database, p50, _] in grid::table(summary) {
+        table.add_row([cell, servers, database, p50]);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+/// How the run of a grid went, in one sentence.
+pub(super) fn trials(summary: &Summary) -> String {
+    let Conduct { slices, requests, .. } = &summary.conduct;
+    format!(
+        "{} requests in {slices} trials, none of them answered wrongly.",
+        words::count(*requests)
+    )
 }
 
 fn page_rows(summary: &Summary, page: Page) -> Vec<(String, [String; 3])> {

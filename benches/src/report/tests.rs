@@ -244,7 +244,8 @@ fn committed_results_verify_and_the_readme_shows_the_latest() {
 fn the_document_about_performance_shows_the_figures_in_force() {
     let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/performance.md");
     let document = fs::read_to_string(document).unwrap();
-    let tables = performance_tables(&Stored::read().unwrap());
+    let tables =
+        performance_tables(&Stored::read().unwrap(), &store::published().unwrap()).unwrap();
     let shown = readme_block(&document).unwrap();
     assert_eq!(shown, tables.trim_matches('\n'), "run `cargo lab performance`");
 }
