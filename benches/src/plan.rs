@@ -21,11 +21,20 @@ impl Plan {
         arms
     }
 
-    /// What is left of the plan where only some arms can be had: the blocks that need no other.
+    /// What is left of the plan where only some arms can be had: the blocks that need no other. Where
+    /// a twin stood in for the monolith, the monolith itself can.
     pub fn with_arms(mut self, arms: &[Arm]) -> Self {
         let can_be_had = |arm: &Arm| arms.contains(arm);
         for restart in &mut self.restarts {
             restart.arms.retain(can_be_had);
+            for block in &mut restart.blocks {
+                let (Block::Steady { comparison, order: needed, .. }
+                | Block::Capacity { comparison, arms: needed, .. }) = block;
+                let stand_ins = needed.iter_mut().filter(|arm| **arm == Arm::Twin);
+                if *comparison != Comparison::Null && !can_be_had(&Arm::Twin) {
+                    stand_ins.for_each(|arm| *arm = Arm::Monolith);
+                }
+            }
             restart.blocks.retain(|block| match block {
                 Block::Steady { order: needed, .. } | Block::Capacity { arms: needed, .. } => {
                     needed.iter().all(can_be_had)

@@ -154,6 +154,10 @@ impl Amount {
 /// What to measure. Within a restart the order of blocks is drawn, and so is whether a block runs
 /// ABBA or BAAB: drift of the machine then falls on both arms alike. Searches for the goodput come
 /// last, so that what overload leaves behind reaches no steady slice.
+///
+/// The plain monolith of the question and of the planted control is one of the twins, each in every
+/// other restart: else one of them would have served three times as many requests as the other
+/// whenever the two are compared, and they would be no twins.
 pub fn plan(preset: Preset, seed: u64) -> Plan {
     let amount = Amount::of(preset);
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -168,10 +172,15 @@ fn restart(amount: &Amount, index: usize, rng: &mut ChaCha8Rng) -> Restart {
         (Comparison::Null, Page::Home, amount.slice),
         (Comparison::Planted, Page::Home, amount.planted_slice),
     ];
+    let plain = if index.is_multiple_of(2) { Arm::Monolith } else { Arm::Twin };
+    let arms = |comparison: Comparison| match comparison {
+        Comparison::Null => comparison.arms(),
+        Comparison::Boundary | Comparison::Planted => [plain, comparison.arms()[1]],
+    };
     let mut blocks: Vec<Block> = Vec::new();
     for (comparison, page, seconds) in contrasts {
         for _ in 0..amount.blocks {
-            let [a, b] = comparison.arms();
+            let [a, b] = arms(comparison);
             let order = if rng.next_u64() & 1 == 0 { [a, b, b, a] } else { [b, a, a, b] };
             let seed = rng.next_u64();
             blocks.push(Block::Steady { comparison, page, order: order.into(), seconds, seed });
@@ -185,7 +194,7 @@ fn restart(amount: &Amount, index: usize, rng: &mut ChaCha8Rng) -> Restart {
         blocks.extend(amount.capacity_pages.iter().map(|&page| Block::Capacity {
             comparison: Comparison::Boundary,
             page,
-            arms: Comparison::Boundary.arms().into(),
+            arms: arms(Comparison::Boundary).into(),
             steps: amount.steps,
             seconds: amount.step,
             slo_ms: SLO_MS,

@@ -21,13 +21,19 @@ fn seconds(plan: &Plan) -> f64 {
         .sum()
 }
 
+/// The twin, where it stands in for the monolith.
+fn as_asked(comparison: Comparison, arm: Arm) -> Arm {
+    if comparison != Comparison::Null && arm == Arm::Twin { Arm::Monolith } else { arm }
+}
+
 /// Seconds of load per question, page and arm.
 fn steady(plan: &Plan) -> BTreeMap<(Comparison, Page, Arm), f64> {
     let mut load = BTreeMap::new();
     for block in plan.restarts.iter().flat_map(|r| &r.blocks) {
         if let Block::Steady { comparison, page, order, seconds, .. } = block {
             for arm in order {
-                *load.entry((*comparison, *page, *arm)).or_insert(0.0) += seconds;
+                let arm = as_asked(*comparison, *arm);
+                *load.entry((*comparison, *page, arm)).or_insert(0.0) += seconds;
             }
         }
     }
@@ -70,11 +76,26 @@ fn every_block_is_abba_or_baab_and_both_occur() {
     for block in plan.restarts.iter().flat_map(|r| &r.blocks) {
         if let Block::Steady { comparison, order, .. } = block {
             let [a, b] = comparison.arms();
-            assert!(*order == [a, b, b, a] || *order == [b, a, a, b], "{order:?}");
+            let order: Vec<Arm> = order.iter().map(|arm| as_asked(*comparison, *arm)).collect();
+            assert!(order == [a, b, b, a] || order == [b, a, a, b], "{order:?}");
             firsts.insert(order[0] == a);
         }
     }
     assert_eq!(firsts.len(), 2);
+}
+
+#[test]
+fn twins_have_served_equally_much() {
+    // Searches for the goodput come last in a restart, and touch nothing that is compared in it.
+    let mut load = BTreeMap::new();
+    for block in plan(Preset::Quick, 1).restarts.iter().flat_map(|r| &r.blocks) {
+        let Block::Steady { order, seconds, .. } = block else { continue };
+        for arm in order {
+            *load.entry(*arm).or_insert(0.0) += seconds;
+        }
+    }
+    let (monolith, twin): (f64, f64) = (load[&Arm::Monolith], load[&Arm::Twin]);
+    assert!((monolith / twin - 1.0).abs() < 0.01, "{monolith} s and {twin} s");
 }
 
 #[test]
