@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::experiments::{floor, size, x1};
+use crate::experiments::{certificate, floor, size, x1};
 use crate::grid::Grid;
 use crate::judge::Question;
 use crate::plan::Plan;
@@ -55,13 +55,20 @@ pub enum Design {
         /// What the verdicts answer, the headline first.
         questions: &'static [Question],
     },
+    /// The controls again and again, to see how often they alarm and how often they find.
+    Families {
+        /// What to measure, from the amount wanted and a seed.
+        plan: fn(Preset, u64) -> Plan,
+        /// So many restarts make one comparison.
+        restarts: usize,
+    },
     /// Many cells beside each other, from the amount wanted and the kind of database.
     Grid(fn(Preset, &str) -> Grid),
 }
 
 /// Every experiment, in the order of `lab list`.
 pub fn registry() -> Vec<Experiment> {
-    vec![x1::EXPERIMENT, floor::EXPERIMENT, size::EXPERIMENT]
+    vec![x1::EXPERIMENT, floor::EXPERIMENT, size::EXPERIMENT, certificate::EXPERIMENT]
 }
 
 /// The experiment of that id.
@@ -147,6 +154,9 @@ mod tests {
     #[test]
     fn an_unknown_id_is_answered_with_the_known_ones() {
         let error = find("x99").map(|e| e.card.id).unwrap_err();
-        assert_eq!(error.to_string(), "there is no experiment `x99`; there is: x1, floor, size");
+        assert_eq!(
+            error.to_string(),
+            "there is no experiment `x99`; there is: x1, floor, size, certificate"
+        );
     }
 }

@@ -195,7 +195,7 @@ async fn carry_out(command: Command) -> anyhow::Result<()> {
         Command::Seed(args) => fill(args).await,
         Command::List => {
             for experiment in experiment::registry() {
-                println!("{:<6} {}", experiment.card.id, experiment.card.title);
+                println!("{:<12} {}", experiment.card.id, experiment.card.title);
             }
             Ok(())
         }

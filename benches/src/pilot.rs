@@ -32,6 +32,9 @@ const RATES: (f64, f64) = (20.0, 2_000.0);
 /// Size of the planted effect, as a share of the home page's CPU.
 const PLANTED: f64 = 0.05;
 
+/// How long the waiting arm waits, milliseconds.
+const WAITING_MS: f64 = 0.5;
+
 /// Requests of the first, rough measurement, after as many to warm up.
 const ROUGH: usize = 150;
 
@@ -88,7 +91,7 @@ impl Look<'_> {
         watched.extend(self.beside.iter().cloned().chain([me]));
 
         let seen = !monolith.watched().is_empty();
-        let mut pilot = Pilot { cpu_ms: BTreeMap::new(), planted_ms: 0.0 };
+        let mut pilot = Pilot::default();
         let (mut rates, mut one_core) = (BTreeMap::new(), BTreeMap::new());
         let mut remark = None;
         for page in [Page::Home, Page::Article] {
@@ -114,6 +117,7 @@ impl Look<'_> {
         }
         if let Some(home) = pilot.cpu_ms.get(&Page::Home) {
             pilot.planted_ms = PLANTED * home;
+            pilot.waiting_ms = WAITING_MS;
         }
         Ok(Found { pilot, rates, one_core, remark })
     }

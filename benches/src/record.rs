@@ -192,12 +192,20 @@ impl std::ops::Sub for PageCost {
 }
 
 /// What was found before the first slice. It sets rates; it enters no estimate.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Pilot {
     /// CPU of the monolith per page, milliseconds.
     pub cpu_ms: BTreeMap<Page, f64>,
     /// CPU that the planted arm burns on top per home page, milliseconds.
     pub planted_ms: f64,
+    /// How long the waiting arm waits in each page, milliseconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub waiting_ms: f64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_zero(number: &f64) -> bool {
+    *number == 0.0
 }
 
 /// Which page is asked for.
@@ -222,6 +230,8 @@ pub enum Arm {
     Twin,
     /// A monolith that burns some CPU on top: the planted control.
     Planted,
+    /// A monolith that lets each visitor wait a little: the planted control of latency.
+    Waiting,
     /// The home page by hand, without the app's structure: see `floor.rs`.
     Floor,
     /// The same with the least hop that there can be between two processes.
@@ -246,6 +256,7 @@ impl Arm {
             Self::Split => "split",
             Self::Twin => "twin",
             Self::Planted => "planted",
+            Self::Waiting => "waiting",
             Self::Floor => "floor",
             Self::Hop => "hop",
         }
@@ -263,6 +274,8 @@ pub enum Comparison {
     Null,
     /// Monolith against the planted arm: what was planted must be found.
     Planted,
+    /// Monolith against the one that waits: that must be found too.
+    Waiting,
 }
 
 impl Comparison {
@@ -272,6 +285,7 @@ impl Comparison {
             Self::Boundary => [Arm::Monolith, Arm::Split],
             Self::Null => [Arm::Monolith, Arm::Twin],
             Self::Planted => [Arm::Monolith, Arm::Planted],
+            Self::Waiting => [Arm::Monolith, Arm::Waiting],
         }
     }
 }

@@ -63,7 +63,9 @@ impl Order {
 /// until then stays in the folder; all processes have ended.
 pub async fn run(order: &Order) -> anyhow::Result<(PathBuf, Run)> {
     match (order.experiment.design, &order.place) {
-        (Design::Contrast { plan, .. }, _) => contrast(order, plan).await,
+        (Design::Contrast { plan, .. } | Design::Families { plan, .. }, _) => {
+            contrast(order, plan).await
+        }
         (Design::Grid(cells), Place::Processes(engine)) => {
             grid::measure(order, engine, &cells(order.preset, engine.kind())).await
         }
@@ -92,6 +94,9 @@ async fn contrast(order: &Order, plan: fn(Preset, u64) -> Plan) -> anyhow::Resul
     let arms = plan.arms();
     if !arms.contains(&Arm::Planted) {
         found.pilot.planted_ms = 0.0;
+    }
+    if !arms.contains(&Arm::Waiting) {
+        found.pilot.waiting_ms = 0.0;
     }
     testbed.equip(&arms, &found.pilot).await?;
     measuring.restarts(&testbed, &plan, &found).await?;

@@ -1,7 +1,7 @@
 //! Everything that has to stand before a server can be started: programs, data, and the guardian
 //! who clears it all away.
 
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use contract::dataset::{Dataset, Size};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -12,7 +12,7 @@ use crate::{
     fleet::Rig,
     guardian::Guardian,
     progress,
-    record::Layout,
+    record::{Arm, Layout},
     servers,
 };
 
@@ -80,10 +80,28 @@ impl Site {
             layout,
             mark,
             token_secret,
-            planted: None,
+            planted: BTreeMap::new(),
             logs,
         };
         Ok(Self { rig, seeded, engine: engine.kind().to_owned(), dataset, dir, guardian })
+    }
+}
+
+impl Site {
+    /// Has the planted arm burn so much CPU on top of each request, and the waiting one wait so long,
+    /// both in milliseconds.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn plant(&mut self, spin_ms: f64, wait_ms: f64) -> anyhow::Result<()> {
+        let spin = serde_json::json!({ "spin_us_per_request": spin_ms * 1e3 });
+        let wait = serde_json::json!({ "wait_us_per_request": wait_ms * 1e3 });
+        for (arm, what) in [(Arm::Planted, spin), (Arm::Waiting, wait)] {
+            let file = self.dir.join(format!("{}.json", arm.name()));
+            fs::write(&file, what.to_string())?;
+            self.rig.planted.insert(arm, file);
+        }
+        Ok(())
     }
 }
 

@@ -8,7 +8,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::experiment::Preset;
 use crate::experiments::x1;
-use crate::plan::Block;
+use crate::plan::{Block, Plan};
 use crate::record::{
     Arm, Build, Comparison, Histogram, Layout, Machine, Page, PageCost, Parity, Pilot, Purpose,
     Run, SCHEMA, Slice, Start,
@@ -63,12 +63,17 @@ impl Default for Truth {
 }
 
 impl Truth {
-    /// Plays the plan through.
+    /// Plays the plan of x1 through.
     pub(crate) fn run(&self) -> Run {
+        self.run_of(&x1::plan(self.preset, self.seed), "x1")
+    }
+
+    /// Plays the plan of an experiment through.
+    pub(crate) fn run_of(&self, plan: &Plan, experiment: &str) -> Run {
         let mut noise = Noise::new(self.seed ^ 0x5eed);
         let mut slices = Vec::new();
         let mut starts = Vec::new();
-        for (index, restart) in x1::plan(self.preset, self.seed).restarts.iter().enumerate() {
+        for (index, restart) in plan.restarts.iter().enumerate() {
             let index = index as u32;
             let shifts: BTreeMap<Arm, f64> = restart
                 .arms
@@ -87,7 +92,7 @@ impl Truth {
                 self.block(block, (index, number as u32), &shifts, &mut noise, &mut slices);
             }
         }
-        self.frame(slices, starts)
+        Run { experiment: experiment.into(), ..self.frame(slices, starts) }
     }
 
     fn block(
@@ -170,6 +175,7 @@ impl Truth {
         let [cpu, latency] = match slice.arm {
             Arm::Split => [self.split[0], self.split[1]],
             Arm::Twin => [self.twin; 2],
+            Arm::Waiting => [1.0, 1.0 + 0.5 / 1.3],
             Arm::Planted => [1.0 + self.planted * self.planted_ms() / self.cpu_ms, 1.0],
             // A run of the boundary has no hand-written page in it.
             Arm::Monolith | Arm::Floor | Arm::Hop => [1.0; 2],
@@ -256,6 +262,7 @@ impl Truth {
             pilot: Pilot {
                 cpu_ms: [(Page::Home, self.cpu_ms), (Page::Article, 1.3 * self.cpu_ms)].into(),
                 planted_ms: self.planted_ms(),
+                waiting_ms: 0.5,
             },
             slices,
             starts,

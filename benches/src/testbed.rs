@@ -1,7 +1,7 @@
 //! Where the systems under test run: as processes that the lab starts itself, or as a composition
 //! that runs already. Whoever measures asks here for servers, and need not know which.
 
-use std::{collections::BTreeMap, fs};
+use std::collections::BTreeMap;
 
 use contract::dataset::{Dataset, Size};
 
@@ -77,7 +77,9 @@ impl Testbed {
     /// The arms that can be had.
     pub fn arms(&self) -> &'static [Arm] {
         match self {
-            Self::Processes(_) => &[Arm::Monolith, Arm::Split, Arm::Twin, Arm::Planted],
+            Self::Processes(_) => {
+                &[Arm::Monolith, Arm::Split, Arm::Twin, Arm::Planted, Arm::Waiting]
+            }
             Self::Composition(_) => &composition::ARMS,
         }
     }
@@ -115,7 +117,7 @@ impl Testbed {
         }
     }
 
-    /// Decides what the planted arm burns, and gives `arms` their data. From here on it stays: pages
+    /// Decides what is planted in the arms of the controls, and gives `arms` their data. From here on it stays: pages
     /// only read.
     ///
     /// # Errors
@@ -123,10 +125,7 @@ impl Testbed {
     pub async fn equip(&mut self, arms: &[Arm], pilot: &Pilot) -> anyhow::Result<()> {
         let Self::Processes(processes) = self else { return Ok(()) };
         let site = &mut processes.site;
-        let planted = site.dir.join("planted.json");
-        let spin = serde_json::json!({ "spin_us_per_request": pilot.planted_ms * 1e3 });
-        fs::write(&planted, spin.to_string())?;
-        site.rig.planted = Some(planted);
+        site.plant(pilot.planted_ms, pilot.waiting_ms)?;
         processes.databases = Some(site.seeded.copies("arm", arms, &mut site.guardian).await?);
         Ok(())
     }

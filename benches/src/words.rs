@@ -124,6 +124,7 @@ pub fn comparison(comparison: Comparison) -> &'static str {
         Comparison::Boundary => "split against monolith",
         Comparison::Null => "monolith against its twin",
         Comparison::Planted => "monolith with planted CPU",
+        Comparison::Waiting => "monolith with a planted wait",
     }
 }
 

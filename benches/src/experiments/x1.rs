@@ -175,7 +175,7 @@ fn restart(amount: &Amount, index: usize, rng: &mut ChaCha8Rng) -> Restart {
     let plain = if index.is_multiple_of(2) { Arm::Monolith } else { Arm::Twin };
     let arms = |comparison: Comparison| match comparison {
         Comparison::Null => comparison.arms(),
-        Comparison::Boundary | Comparison::Planted => [plain, comparison.arms()[1]],
+        _ => [plain, comparison.arms()[1]],
     };
     let mut blocks: Vec<Block> = Vec::new();
     for (comparison, page, seconds) in contrasts {

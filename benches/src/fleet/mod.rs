@@ -4,7 +4,7 @@
 
 mod server;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use anyhow::Context;
 use futures_util::future::{join_all, select_all};
@@ -42,8 +42,9 @@ pub struct Rig {
     pub mark: (&'static str, String),
     /// The secret that signs tokens, the same for all arms.
     pub token_secret: PathBuf,
-    /// The lab file of the planted arm, once the pilot has decided what it says.
-    pub planted: Option<PathBuf>,
+    /// The lab files of the arms in which something is planted, once the pilot has decided what they
+    /// say.
+    pub planted: BTreeMap<Arm, PathBuf>,
     /// Where servers' logs go.
     pub logs: PathBuf,
 }
@@ -121,10 +122,10 @@ impl Rig {
                     let launch = self.with_database(databases.of(*arm)?, *arm, MONOLITH, name)?;
                     fleet.members.push(self.start_server(launch).await?);
                 }
-                Arm::Planted => {
+                Arm::Planted | Arm::Waiting => {
                     let mut launch =
                         self.with_database(databases.of(*arm)?, *arm, MONOLITH, name)?;
-                    let file = self.planted.as_ref().context("nothing was planted yet")?;
+                    let file = self.planted.get(arm).context("nothing was planted yet")?;
                     launch.args.extend(["--lab".to_owned(), file.display().to_string()]);
                     fleet.members.push(self.start_server(launch).await?);
                 }

@@ -1,6 +1,6 @@
 //! Measures a grid: round by round, cell by cell.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, time::Instant};
+use std::{path::PathBuf, time::Instant};
 
 use anyhow::{Context, ensure};
 use chrono::Utc;
@@ -81,7 +81,7 @@ pub async fn measure(
         composition: None,
         dataset: places.iter().map(|p| ("articles".to_owned(), p.articles)).collect(),
         parity: Parity::default(),
-        pilot: Pilot { cpu_ms: BTreeMap::new(), planted_ms: rounded(planted_ms) },
+        pilot: Pilot { planted_ms: rounded(planted_ms), ..Pilot::default() },
         slices: Vec::new(),
         starts,
         grid: Some(Cells { cells: grid.cells.clone(), trials }),
@@ -121,10 +121,7 @@ async fn plant(places: &mut [Place], grid: &Grid) -> anyhow::Result<f64> {
     };
     let cpu_ms: f64 = trial.cpu_ms.iter().filter_map(of_servers).sum();
     let planted_ms = PLANTED * cpu_ms / LOOK as f64;
-    let file = place.site.dir.join("planted.json");
-    let spin = serde_json::json!({ "spin_us_per_request": planted_ms * 1e3 });
-    fs::write(&file, spin.to_string())?;
-    place.site.rig.planted = Some(file);
+    place.site.plant(planted_ms, 0.0)?;
     Ok(planted_ms)
 }
 

@@ -69,7 +69,7 @@ fn run(cost: Cost, rounds: u32) -> Run {
     Run {
         experiment: "floor".into(),
         slices: Vec::new(),
-        pilot: Pilot { cpu_ms: BTreeMap::new(), planted_ms: 0.05 * cost.monolith },
+        pilot: Pilot { planted_ms: 0.05 * cost.monolith, ..Pilot::default() },
         grid: Some(Cells { cells: grid.cells, trials }),
         ..Truth::default().run()
     }

@@ -3,6 +3,7 @@
 
 mod controls;
 mod decide;
+mod families;
 mod grid;
 mod measure;
 mod select;
@@ -14,7 +15,7 @@ pub use decide::{Limit, Question};
 pub use measure::{REQUESTS_FOR_P99, latencies};
 pub use select::{ERROR_LIMIT, FOREIGN_LIMIT, LAG_LIMIT_MS};
 
-use crate::experiment::{self, Design};
+use crate::experiment::{self, Design, Preset};
 use crate::record::{Arm, Cells, Comparison, Page, Purpose, Run, SCHEMA, Slice};
 use crate::stats::{RESAMPLES, rounded};
 use measure::{Method, Search, search};
@@ -42,6 +43,9 @@ fn summarise_with(run: &Run, resamples: u32) -> anyhow::Result<Summary> {
     let preset = run.preset.parse()?;
     let questions = match (experiment.design, &run.grid) {
         (Design::Contrast { questions, .. }, None) => questions,
+        (Design::Families { restarts, .. }, None) => {
+            return Ok(of_families(run, restarts, preset, resamples));
+        }
         (Design::Grid(grid), Some(cells)) => {
             let grid = grid(preset, &run.database);
             return Ok(of_cells(run, cells, grid::judge(run, cells, &grid, resamples), resamples));
@@ -67,12 +71,33 @@ fn summarise_with(run: &Run, resamples: u32) -> anyhow::Result<Summary> {
         certificate: Certificate { certified: false, confidence, checks: Vec::new() },
         verdicts: Vec::new(),
         contrasts,
+        families: Vec::new(),
         figures: Vec::new(),
         findings: Vec::new(),
     };
     summary.certificate = controls::certificate(run, &summary);
     summary.verdicts = questions.iter().map(|q| q.answer(preset, &summary)).collect();
     Ok(summary)
+}
+
+/// The summary of a certificate.
+fn of_families(run: &Run, restarts: usize, preset: Preset, resamples: u32) -> Summary {
+    let method = Method { seed: run.seed, resamples, confidence: 0.95, slo_ms: f64::INFINITY };
+    let families = families::judge(run, restarts, method);
+    Summary {
+        schema: SCHEMA,
+        run: run.id.clone(),
+        experiment: run.experiment.clone(),
+        resamples,
+        contrasts: Vec::new(),
+        footprint: footprint(run),
+        conduct: conduct(run, f64::INFINITY),
+        certificate: families::certificate(&families),
+        verdicts: families::verdicts(preset, &families),
+        families,
+        figures: Vec::new(),
+        findings: Vec::new(),
+    }
 }
 
 /// The summary of a grid.
@@ -97,6 +122,7 @@ fn of_cells(run: &Run, cells: &Cells, judged: grid::Judged, resamples: u32) -> S
         conduct,
         certificate,
         verdicts,
+        families: Vec::new(),
         figures,
         findings,
     }

@@ -32,9 +32,30 @@ pub struct Summary {
     /// Of a grid: each cell's figures.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub figures: Vec<Figures>,
+    /// Of a certificate: what the verdicts follow from, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub families: Vec<Family>,
     /// Of a grid: what the verdicts follow from, in their order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
+}
+
+/// One comparison, made many times.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Family {
+    /// Which comparison.
+    pub comparison: Comparison,
+    /// By which metric.
+    pub metric: Metric,
+    /// The ratio that is true by construction, on average.
+    pub truth: f64,
+    /// What each comparison found.
+    pub intervals: Vec<Effect>,
+    /// How many of them exclude "no difference"; where something was planted, only those that are
+    /// narrow enough to be of use.
+    pub hits: usize,
+    /// The most that it may be between twins; the least that it must be elsewhere.
+    pub limit: usize,
 }
 
 /// What one cell of a grid came to.

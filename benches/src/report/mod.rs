@@ -6,6 +6,7 @@
 
 mod charts;
 mod explain;
+mod families;
 mod finding;
 mod grid;
 mod page;

@@ -4,7 +4,7 @@ use askama::Template;
 
 use super::charts::{self, Rows};
 use super::finding::{self, Sentence};
-use super::{explain, grid, terminal};
+use super::{explain, families, grid, terminal};
 use crate::experiment::{self, Design, Preset};
 use crate::judge::summary::{Check, Contrast, Measured, Metric, Outcome, Remark, Summary, Verdict};
 use crate::judge::{FOREIGN_LIMIT, LAG_LIMIT_MS};
@@ -95,6 +95,9 @@ pub(super) fn html(run: &Run, summary: &Summary) -> anyhow::Result<String> {
     let card = experiment.card;
     let questions = match experiment.design {
         Design::Contrast { questions, .. } => questions,
+        Design::Families { restarts, .. } => {
+            return families::html(run, &card, summary, restarts);
+        }
         Design::Grid(grid) => return grid::html(run, &card, summary, grid),
     };
     let percent = |share: f64| format!("{}\u{a0}%", share * 100.0);

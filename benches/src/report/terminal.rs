@@ -2,7 +2,7 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle, presets};
 
-use super::{finding, grid};
+use super::{families, finding, grid};
 use crate::experiment::{self, Preset};
 use crate::judge::summarise;
 use crate::judge::summary::{Conduct, Measured, Metric, Summary};
@@ -23,16 +23,18 @@ pub fn terminal(run: &Run) -> anyhow::Result<String> {
     let mut text = plain();
     let sentences = match run.grid {
         Some(_) => grid::sentences(&summary),
+        None if !summary.families.is_empty() => families::sentences(&summary),
         None => finding::finding(run, &card, &summary),
     };
     for sentence in sentences {
         text.add_row([sentence.text()]);
     }
     parts.push(text.to_string());
-    parts.push(match run.grid {
-        Some(_) => figures(&summary).to_string(),
-        None => effects(&summary).to_string(),
-    });
+    if run.grid.is_some() {
+        parts.push(figures(&summary).to_string());
+    } else if summary.families.is_empty() {
+        parts.push(effects(&summary).to_string());
+    }
     let mut verdicts = plain();
     for verdict in &summary.verdicts {
         let why = format!("{}.\n{}", verdict.question, verdict.because);

@@ -17,6 +17,8 @@ pub(crate) struct LabFile {
     /// CPU time to burn in each request, microseconds: an effect of known size, planted to see
     /// whether the lab finds it.
     spin_us_per_request: f64,
+    /// Time to wait in each request without using the CPU, microseconds: another such effect.
+    wait_us_per_request: f64,
     /// What whoever does the jobs may make of it.
     jobs: Option<Value>,
 }
@@ -43,6 +45,17 @@ impl LabFile {
         serde_json::from_value(jobs.clone()).context("--lab: jobs")
     }
 
+    /// Waits for the planted time, on a thread that has nothing else to do: the runtime's own timer
+    /// counts whole milliseconds.
+    pub(crate) async fn wait(&self) {
+        if self.wait_us_per_request <= 0.0 {
+            return;
+        }
+        let planted = Duration::from_secs_f64(self.wait_us_per_request / 1e6);
+        // It can only fail when the server ends, and then nobody waits any more.
+        let _ = tokio::task::spawn_blocking(move || std::thread::sleep(planted)).await;
+    }
+
     /// Burns the planted CPU time on the current thread. It is measured by the thread's own CPU
     /// clock: a busy machine makes it take longer, but never makes it cost more.
     pub(crate) fn spin(&self) {
@@ -64,12 +77,22 @@ mod tests {
 
     #[test]
     fn a_planted_millisecond_costs_a_millisecond_of_cpu() {
-        let file = LabFile { spin_us_per_request: 1_000.0, jobs: None };
+        let file = LabFile { spin_us_per_request: 1_000.0, ..LabFile::default() };
         let before = thread_cpu().unwrap();
         file.spin();
         let burnt = thread_cpu().unwrap() - before;
         assert!(burnt >= Duration::from_millis(1), "{burnt:?}");
         assert!(burnt < Duration::from_millis(2), "{burnt:?}");
+    }
+
+    #[tokio::test]
+    async fn a_planted_wait_takes_its_time_and_no_cpu() {
+        let file = LabFile { wait_us_per_request: 20_000.0, ..LabFile::default() };
+        let (begun, before) = (std::time::Instant::now(), thread_cpu().unwrap());
+        file.wait().await;
+        assert!(begun.elapsed() >= Duration::from_millis(20));
+        let burnt = thread_cpu().unwrap() - before;
+        assert!(burnt < Duration::from_millis(10), "{burnt:?}");
     }
 
     #[test]

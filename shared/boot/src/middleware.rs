@@ -49,6 +49,7 @@ async fn handle(
     // 2. An effect of known size, if the lab planted one.
     if let Some(lab) = lab {
         lab.spin();
+        lab.wait().await;
     }
 
     // 3. The handler. It keeps to the caller's budget by itself; the limit here ends what no budget

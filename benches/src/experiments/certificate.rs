@@ -1,0 +1,82 @@
+//! certificate: what is the instrument worth?
+//!
+//! Before anybody believes what it finds, it has to show that it finds nothing where nothing is, and
+//! something where something is: not once, but again and again, because an interval of 95 % is wrong
+//! now and then by its very definition.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use crate::experiment::{Card, Design, Experiment, Preset};
+use crate::plan::{Block, Plan, Restart};
+use crate::record::{Arm, Comparison, Page};
+use crate::stats::below;
+
+/// Server starts behind one comparison.
+const RESTARTS: usize = 8;
+
+/// Length of a slice, seconds: eight restarts of an ABBA block stay below twenty seconds.
+const SLICE: f64 = 0.35;
+
+/// The experiment.
+pub const EXPERIMENT: Experiment =
+    Experiment { card: CARD, design: Design::Families { plan, restarts: RESTARTS } };
+
+const CARD: Card = Card {
+    id: "certificate",
+    title: "Does the instrument find what is there, and nothing else?",
+    claim: "The instrument raises no more false alarms than its intervals promise, and finds 5 % of \
+            CPU and half a millisecond of latency.",
+    hypothesis: "Between two identical monoliths the 95 % interval excludes 'no difference' in at \
+                 most 3 of 20 comparisons (10 of 100); with 5 % of CPU, or 0.5 ms, planted it does \
+                 in at least 18 of 20 (95 of 100), and is no wider than ± 10 %.",
+    smallest_effect: "5 % of CPU per page; 0.5 ms of median latency.",
+    region: "The home page, signed out, at a rate that keeps about 30 % of one core busy. One \
+             comparison is eight server starts with one ABBA block each.",
+    decision_rule: "Supported when the number of alarms, or of finds, is on the right side of its \
+                    limit; refuted otherwise. For other numbers of comparisons than 20 and 100 the \
+                    limit on alarms is the smallest that chance alone exceeds in at most 2 % of \
+                    runs, and that on finds nine of ten.",
+    refuted_by: "One alarm more, or one find fewer, than the limit.",
+    unfair: &[
+        "The comparisons of a run share the machine's mood: a bad hour spoils them together.",
+    ],
+    not_shown: &[
+        "That larger effects are measured in their true size; each run of another experiment checks \
+         that on its own controls.",
+        "Goodput, which is found by a search and not by slices.",
+    ],
+    slo_ms: f64::INFINITY,
+};
+
+/// What to measure: in every restart each of the three comparisons once, in a random order.
+pub fn plan(preset: Preset, seed: u64) -> Plan {
+    let (comparisons, slice) = match preset {
+        Preset::Smoke => (1, 0.15),
+        Preset::Quick => (5, SLICE),
+        Preset::Standard => (20, SLICE),
+        Preset::Full => (100, SLICE),
+    };
+    let restarts = if preset == Preset::Smoke { 2 } else { comparisons * RESTARTS };
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let restarts = (0..restarts).map(|index| restart(index, slice, &mut rng)).collect();
+    Plan { restarts }
+}
+
+fn restart(index: usize, seconds: f64, rng: &mut ChaCha8Rng) -> Restart {
+    // Either twin in turns, so that both have served equally much.
+    let plain = if index.is_multiple_of(2) { Arm::Monolith } else { Arm::Twin };
+    let mut blocks: Vec<Block> = Vec::new();
+    for comparison in [Comparison::Null, Comparison::Planted, Comparison::Waiting] {
+        let [first, b] = comparison.arms();
+        let a = if comparison == Comparison::Null { first } else { plain };
+        let order = if rng.next_u64() & 1 == 0 { [a, b, b, a] } else { [b, a, a, b] };
+        let (page, seed) = (Page::Home, rng.next_u64());
+        blocks.push(Block::Steady { comparison, page, order: order.into(), seconds, seed });
+    }
+    // Fisher and Yates.
+    for last in (1..blocks.len()).rev() {
+        blocks.swap(last, below(rng, last + 1));
+    }
+    Restart { arms: vec![Arm::Monolith, Arm::Twin, Arm::Planted, Arm::Waiting], blocks }
+}
