@@ -133,6 +133,9 @@ fn verdict(run: &Run, rule: &Rule, finding: &Finding, certificate: &Certificate)
     verdict(Some(outcome), numbers + ".")
 }
 
+/// A figure as a function of how often each round counts.
+type Statistic<'a> = Box<dyn Fn(&[u32]) -> f64 + 'a>;
+
 /// Cell → what was observed, round by round.
 struct Values<'a> {
     rounds: usize,
@@ -177,7 +180,7 @@ impl<'a> Values<'a> {
 
     /// A statistic of one cell, as a function of how often each round counts; `None` for a cell that
     /// there is not.
-    fn statistic(&self, metric: Metric, cell: &str) -> Option<Box<dyn Fn(&[u32]) -> f64 + '_>> {
+    fn statistic(&self, metric: Metric, cell: &str) -> Option<Statistic<'_>> {
         let cell = self.cells.get(cell)?;
         if metric == Metric::P50 {
             let merged = Merged::new(cell.latency.iter().cloned());

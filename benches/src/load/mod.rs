@@ -184,6 +184,7 @@ impl Session {
     /// One request, from its (late or punctual) start to the end of its answer.
     async fn visit(self, intended: Instant, address: usize) {
         let started = Instant::now();
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner).under_way.begin(started);
         let mut request = Request::new(Body::default());
         *request.uri_mut() = self.paths[address].clone();
         let ending = match timeout(PATIENCE, self.connections.send(request)).await {

@@ -65,7 +65,41 @@ pub struct Tally {
     pub service: Times,
     /// Intended to actual start, every request.
     pub lag: Times,
+    /// How many requests were under way, kept apart from all times above.
+    pub under_way: UnderWay,
 }
+
+/// How many requests are under way, summed up over time: a second account of the same slice, to hold
+/// the first one against.
+#[derive(Debug, Default)]
+pub struct UnderWay {
+    now: u32,
+    since: Option<Instant>,
+    /// Requests times seconds.
+    area: f64,
+}
+
+impl UnderWay {
+    /// One more.
+    pub fn begin(&mut self, at: Instant) {
+        self.until(at);
+        self.now += 1;
+    }
+
+    fn end(&mut self, at: Instant) {
+        self.until(at);
+        self.now = self.now.saturating_sub(1);
+    }
+
+    fn until(&mut self, at: Instant) {
+        let passed = self.since.map_or(Duration::ZERO, |since| at.saturating_duration_since(since));
+        self.area += f64::from(self.now) * passed.as_secs_f64();
+        self.since = Some(at);
+    }
+}
+
+/// By how much the two accounts of a slice may differ before something is wrong with the generator.
+const ACCOUNTS: f64 = 0.05;
 
 /// How one request ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +117,7 @@ impl Tally {
     /// at `ended`.
     pub fn count(&mut self, intended: Instant, started: Instant, ended: Instant, how: Ending) {
         self.lag.record(started.saturating_duration_since(intended));
+        self.under_way.end(ended);
         match how {
             Ending::Right => {
                 self.sent += 1;
@@ -101,7 +136,27 @@ impl Tally {
     /// Why the slice counts for nothing, if it does not.
     pub fn void(&self) -> Option<String> {
         let unsent = self.scheduled - self.sent;
-        (unsent > 0).then(|| format!("{unsent} of {} arrivals were not sent", self.scheduled))
+        if unsent > 0 {
+            return Some(format!("{unsent} of {} arrivals were not sent", self.scheduled));
+        }
+        self.contradiction()
+    }
+
+    /// Little's law: the mean number of requests under way is their rate times the mean time that
+    /// each takes, L = XW. Both sides times the slice's length are the area under the number of
+    /// requests, and the sum of all times. They hold the same whatever the server does, so where they
+    /// differ it is the generator that has miscounted.
+    fn contradiction(&self) -> Option<String> {
+        let (area, sum) =
+            (self.under_way.area, self.service.0.mean() * self.completed as f64 / 1e6);
+        // A request that went wrong has no time to be summed up.
+        let wrong = !self.errors.is_empty() || self.completed == 0;
+        (!wrong && (area - sum).abs() > ACCOUNTS * area.max(sum)).then(|| {
+            format!(
+                "the generator's accounts differ: {area:.3} s by the number of requests under way, \
+                 {sum:.3} s by the time that each took"
+            )
+        })
     }
 }
 
@@ -128,6 +183,8 @@ mod tests {
         let start = Instant::now();
         let later = start + Duration::from_millis(2);
         let mut tally = Tally { scheduled: 2, ..Tally::default() };
+        tally.under_way.begin(start);
+        tally.under_way.begin(start);
         tally.count(start, start, later, Ending::Right);
         tally.count(start, start, later, Ending::Wrong("status 503".to_owned()));
         assert_eq!((tally.sent, tally.completed), (2, 1));
@@ -135,7 +192,27 @@ mod tests {
         assert_eq!(tally.void(), None);
 
         tally.scheduled = 3;
+        tally.under_way.begin(start);
         tally.count(start, start, later, Ending::Unsent("no file descriptor".to_owned()));
         assert_eq!(tally.void().as_deref(), Some("1 of 3 arrivals were not sent"));
+    }
+
+    #[test]
+    fn a_generator_that_miscounts_is_noticed() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut tally = Tally { scheduled: 2, ..Tally::default() };
+        tally.under_way.begin(at(0));
+        tally.under_way.begin(at(4));
+        tally.count(at(0), at(0), at(10), Ending::Right);
+        tally.count(at(4), at(4), at(20), Ending::Right);
+        assert_eq!(tally.void(), None);
+        // As if an answer had been counted at once that took its time.
+        tally.scheduled = 3;
+        tally.under_way.begin(at(30));
+        tally.under_way.until(at(60));
+        tally.count(at(60), at(60), at(60), Ending::Right);
+        let why = tally.void().unwrap();
+        assert!(why.contains("accounts differ: 0.056 s") && why.contains("0.026 s"), "{why}");
     }
 }
