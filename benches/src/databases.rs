@@ -26,6 +26,9 @@ use crate::{
 /// Under which name PostgreSQL's figures are kept.
 pub const POSTGRES: &str = "postgres";
 
+/// Stands in a command for the address of a PostgreSQL server, which may hold a password.
+pub(crate) const SERVER: &str = "URL";
+
 /// Which database the servers are measured on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Engine {
@@ -77,7 +80,7 @@ impl Engine {
         match self {
             Self::Sqlite => "sqlite",
             Self::PrivatePostgres => POSTGRES,
-            Self::Postgres(_) => "URL",
+            Self::Postgres(_) => SERVER,
         }
     }
 }

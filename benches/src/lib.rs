@@ -10,9 +10,11 @@
 //! programs and [`databases`] gives every arm its copy of the data, or there is a [`composition`]
 //! that runs already; [`fleet`] starts, freezes and stops the servers, [`parity`] proves
 //! that the arms are the same app, [`pilot`] sets the rates, [`executor`] goes through the plan
-//! with [`load`] and [`probe`], [`guardian`] sees to it that nothing is left behind.
+//! with [`load`] and [`probe`], [`journal`] keeps what an interrupted run needs to go on, [`guardian`]
+//! sees to it that nothing is left behind.
 
 pub mod affinity;
+pub mod circumstances;
 pub mod composition;
 pub mod count;
 pub mod databases;
@@ -23,6 +25,7 @@ pub mod experiments;
 pub mod fleet;
 pub mod grid;
 pub mod guardian;
+pub mod journal;
 pub mod judge;
 pub mod load;
 pub mod machine;

@@ -28,7 +28,7 @@ pub fn machine() -> anyhow::Result<Machine> {
 /// What the servers were built from.
 pub fn build(binaries: &Binaries) -> anyhow::Result<Build> {
     Ok(Build {
-        commit: commit().unwrap_or_else(|| "unknown".to_owned()),
+        commit: commit(),
         rustc: output("rustc", &["--version"]).unwrap_or_else(|| "unknown".to_owned()),
         binary_bytes: binaries.sizes()?,
     })
@@ -40,7 +40,12 @@ pub fn load_average() -> f64 {
     text.split(' ').next().and_then(|first| first.parse().ok()).unwrap_or_default()
 }
 
-fn commit() -> Option<String> {
+/// The commit of the source, with `-dirty` where the work tree differs; `unknown` outside a checkout.
+pub fn commit() -> String {
+    checked_out().unwrap_or_else(|| "unknown".to_owned())
+}
+
+fn checked_out() -> Option<String> {
     let commit = output("git", &["rev-parse", "HEAD"])?;
     let changes = output("git", &["status", "--porcelain"])?;
     Some(if changes.is_empty() { commit } else { format!("{commit}-dirty") })

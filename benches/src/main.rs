@@ -1,7 +1,7 @@
 //! The lab's command line.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -15,7 +15,9 @@ use lab::{
     databases::Engine,
     doctor,
     experiment::{self, Preset},
-    guardian, report,
+    guardian,
+    record::Run,
+    report,
     run::{self, Order},
     seed,
     site::DATASET_SEED,
@@ -81,6 +83,13 @@ enum Command {
         /// The run's folder, or its name below target/lab.
         run: String,
     },
+    /// Say what changed between two runs of an experiment, and what did not.
+    Compare {
+        /// The earlier run's folder, or its name below target/lab.
+        a: String,
+        /// The later one's.
+        b: String,
+    },
     /// Write a run's report again from its raw data.
     Report {
         /// The run's folder, or its name below target/lab.
@@ -112,6 +121,9 @@ struct RunArgs {
     /// Repeat a run: the same visitors at the same times in the same order.
     #[arg(long)]
     seed: Option<u64>,
+    /// Go on with a run that was interrupted: its folder, or its name below target/lab.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["ids", "preset", "compose", "seed"])]
+    resume: Option<String>,
 }
 
 #[derive(Args, Debug)]
@@ -208,6 +220,12 @@ async fn carry_out(command: Command) -> anyhow::Result<()> {
             println!("{}", report::verify(&store::find(&store::root()?, &run)?)?);
             Ok(())
         }
+        Command::Compare { a, b } => {
+            let root = store::root()?;
+            let read = |run: &str| store::read(&store::find(&root, run)?);
+            print!("{}", report::compare([&read(&a)?, &read(&b)?])?);
+            Ok(())
+        }
         Command::Report { run, readme } => {
             let folder = store::find(&store::root()?, &run)?;
             let run = store::read(&folder)?;
@@ -222,6 +240,10 @@ async fn carry_out(command: Command) -> anyhow::Result<()> {
 }
 
 async fn run_all(args: RunArgs) -> anyhow::Result<()> {
+    if let Some(interrupted) = args.resume {
+        let (folder, run) = run::resume(&interrupted, args.db).await?;
+        return show(&folder, &run);
+    }
     let experiments: anyhow::Result<Vec<_>> =
         args.ids.iter().map(|id| experiment::find(id)).collect();
     let seed = args.seed.unwrap_or_else(seed_from_clock);
@@ -234,10 +256,15 @@ async fn run_all(args: RunArgs) -> anyhow::Result<()> {
         let place = place.clone();
         let order = Order { experiment, preset: args.preset, place, seed };
         let (folder, run) = run::run(&order).await?;
-        let html = report::write(&folder, &run)?;
-        print!("{}", report::terminal(&run)?);
-        println!("report: {}", html.display());
+        show(&folder, &run)?;
     }
+    Ok(())
+}
+
+fn show(folder: &Path, run: &Run) -> anyhow::Result<()> {
+    let html = report::write(folder, run)?;
+    print!("{}", report::terminal(run)?);
+    println!("report: {}", html.display());
     Ok(())
 }
 

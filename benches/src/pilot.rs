@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Instant};
 
 use anyhow::ensure;
 use nix::unistd::getpid;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     affinity,
@@ -39,7 +40,7 @@ const WAITING_MS: f64 = 0.5;
 const ROUGH: usize = 150;
 
 /// What was found.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Found {
     /// What goes into the record.
     pub pilot: Pilot,

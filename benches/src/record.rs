@@ -23,7 +23,8 @@ pub struct Run {
     pub experiment: String,
     /// When measuring began.
     pub started: DateTime<Utc>,
-    /// Wall time from the first server's start to the last slice's end, seconds.
+    /// Wall time from the first server's start to the last slice's end, seconds; what lies between
+    /// an interruption and going on, and what was measured anew, is not in it.
     pub seconds: f64,
     /// The command that repeats this run, seed included.
     pub command: String,
@@ -48,13 +49,29 @@ pub struct Run {
     pub parity: Parity,
     /// What the pilot found, from which rates and the planted effect were set.
     pub pilot: Pilot,
-    /// Every slice in the order in which it was measured; none is ever left out.
+    /// Every slice in the order in which it was measured; none is ever left out but those of
+    /// restarts that were cut short, which stand in [`Run::resumed`].
     pub slices: Vec<Slice>,
     /// Start-up and memory of the servers, one entry per server start.
     pub starts: Vec<Start>,
     /// The cells of a grid and what was measured on them; a run of a grid has no slices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grid: Option<Cells>,
+    /// How it went on after each interruption, in order; empty for a run in one piece.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resumed: Vec<Resumption>,
+}
+
+/// How a run went on after it had been interrupted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Resumption {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The restart with which it went on, on freshly started servers and from its first slice.
+    pub restart: u32,
+    /// Slices of that restart from before the interruption. They are kept here to be looked at, and
+    /// enter no estimate: the servers that they were measured on were gone before the rest was.
+    pub dropped: Vec<Slice>,
 }
 
 /// A grid that was measured.
@@ -92,6 +109,7 @@ pub struct Trial {
 
 /// The machine's fingerprint.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Machine {
     /// CPU model as the kernel names it.
     pub cpu: String,

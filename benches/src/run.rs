@@ -1,21 +1,26 @@
-//! One run from beginning to end: testbed, parity, pilot, plan, record.
+//! One run from beginning to end: testbed, parity, pilot, plan, record. It may be interrupted while the
+//! plan is carried out, and go on another time.
 
 use std::{path::PathBuf, time::Instant};
 
 use anyhow::{Context, bail, ensure};
 use chrono::Utc;
+use indicatif::ProgressBar;
 
 use crate::{
+    circumstances::Circumstances,
+    databases::Engine,
     executor::{self, Executor},
     experiment::{Design, Experiment, Preset},
     fleet::System,
     grid,
+    journal::{Begun, Entry, Progress},
     load::Generator,
     machine, parity,
     pilot::{Found, Look},
-    plan::Plan,
+    plan::{Plan, Restart},
     progress::{self, ms},
-    record::{Arm, Parity, Run, SCHEMA, Slice, Start},
+    record::{Arm, Parity, Resumption, Run, SCHEMA},
     store::{self, Folder},
     testbed::{Place, Testbed},
     visitors::Visitors,
@@ -60,7 +65,7 @@ impl Order {
 ///
 /// # Errors
 /// One line: what could not be had, which server died, or where the arms differ. What was measured
-/// until then stays in the folder; all processes have ended.
+/// until then stays in the folder, and [`resume`] goes on with it; all processes have ended.
 pub async fn run(order: &Order) -> anyhow::Result<(PathBuf, Run)> {
     match (order.experiment.design, &order.place) {
         (Design::Contrast { plan, .. } | Design::Families { plan, .. }, _) => {
@@ -82,15 +87,10 @@ async fn contrast(order: &Order, plan: fn(Preset, u64) -> Plan) -> anyhow::Resul
     let machine = machine::machine()?;
     let mut testbed = Testbed::prepare(&order.place).await?;
     let plan = order.plan(plan, &testbed)?;
-    let mut measuring = Measuring {
-        generator: Generator::start()?,
-        visitors: Visitors::of(testbed.dataset())?,
-        folder: Folder::create(&store::root()?, started, order.seed)?,
-        slices: Vec::new(),
-        starts: Vec::new(),
-    };
+    let instrument = Instrument::at(&testbed)?;
+    let folder = Folder::create(&store::root()?, started, order.seed)?;
     let clock = Instant::now();
-    let (parity, mut found) = measuring.before(&mut testbed, order).await?;
+    let (parity, mut found) = instrument.before(&mut testbed, order, None).await?;
     let arms = plan.arms();
     if !arms.contains(&Arm::Planted) {
         found.pilot.planted_ms = 0.0;
@@ -99,51 +99,93 @@ async fn contrast(order: &Order, plan: fn(Preset, u64) -> Plan) -> anyhow::Resul
         found.pilot.waiting_ms = 0.0;
     }
     testbed.equip(&arms, &found.pilot).await?;
-    measuring.restarts(&testbed, &plan, &found).await?;
-    let seconds = clock.elapsed().as_secs_f64();
-
-    let mut layout = testbed.layout()?;
-    layout.fallbacks.extend(found.remark);
-    let run = Run {
+    let mut circumstances = testbed.circumstances(machine).await?;
+    circumstances.layout.fallbacks.extend(found.remark.clone());
+    let begun = Begun {
         schema: SCHEMA,
-        id: measuring.folder.id.clone(),
         experiment: order.experiment.card.id.to_owned(),
-        started,
-        seconds,
-        command: order.command(),
         preset: order.preset.to_string(),
         seed: order.seed,
-        machine,
-        build: testbed.build()?,
-        layout,
-        database: testbed.database().to_owned(),
-        composition: testbed.composition().await?,
-        dataset: testbed.rows(),
+        place: order.place.flag(),
+        command: order.command(),
+        started,
+        circumstances,
+        programs: testbed.fingerprints()?,
+        plan,
         parity,
-        pilot: found.pilot,
-        slices: measuring.slices,
-        starts: measuring.starts,
-        grid: None,
+        found,
     };
-    measuring.folder.finish(&run)?;
-    Ok((measuring.folder.path.clone(), run))
+    folder.begin(&begun)?;
+    let measuring = Measuring { instrument, begun, folder, progress: Progress::default(), clock };
+    measuring.finish(&testbed).await
 }
 
-/// What is needed, and what comes together, while measuring.
-struct Measuring {
+/// Goes on with a run that was interrupted. Restarts that were complete are kept; the one that was
+/// cut short is measured anew, on freshly started servers. `engine` names the database's server again
+/// where the run was on one of its own.
+///
+/// # Errors
+/// One line: there is nothing to go on with, or machine, source or data are not what they were; and
+/// what [`run`] says.
+pub async fn resume(run: &str, engine: Option<Engine>) -> anyhow::Result<(PathBuf, Run)> {
+    let context = || format!("--resume {run}");
+    let (mut folder, begun, slices, entries) =
+        Folder::reopen(&store::root()?, run).with_context(context)?;
+    let order = begun.order(engine).with_context(context)?;
+    let (mut progress, dropped) = Progress::replay(slices, entries).with_context(context)?;
+    let machine = machine::machine()?;
+    // Before minutes of building, what can be seen without.
+    let mut seen = Circumstances { machine: machine.clone(), ..begun.circumstances.clone() };
+    if seen.composition.is_none() {
+        seen.build.commit = machine::commit();
+    }
+    begun.refuse_others(&seen).with_context(context)?;
+
+    let mut testbed = Testbed::prepare(&order.place).await?;
+    begun.refuse_others(&testbed.circumstances(machine).await?).with_context(context)?;
+    let plan = match order.experiment.design {
+        Design::Contrast { plan, .. } | Design::Families { plan, .. } => plan,
+        Design::Grid(_) => bail!("--resume {run}: a grid is measured in one piece"),
+    };
+    let plan = order.plan(plan, &testbed)?;
+    let same = testbed.fingerprints()? == begun.programs && plan == begun.plan;
+    ensure!(
+        same,
+        "--resume {run}: the run was begun with another source, on top of the same commit"
+    );
+
+    let instrument = Instrument::at(&testbed)?;
+    let found = Some(begun.found.clone());
+    // Proven again, since these servers were started anew; what the gate counted is the same.
+    instrument.before(&mut testbed, &order, found).await?;
+    testbed.equip(&begun.plan.arms(), &begun.found.pilot).await?;
+
+    let (at, restart) = (Utc::now(), progress.restarts);
+    folder.enter(&Entry::Resumed { at, restart, slices: folder.written() })?;
+    progress::say("Resuming", &format!("with restart {restart} of {}", begun.plan.restarts.len()));
+    progress.resumed.push(Resumption { at, restart, dropped });
+    let clock = Instant::now();
+    Measuring { instrument, begun, folder, progress, clock }.finish(&testbed).await
+}
+
+/// What requests are sent with, and to where.
+struct Instrument {
     generator: Generator,
     visitors: Visitors,
-    folder: Folder,
-    slices: Vec<Slice>,
-    starts: Vec<Start>,
 }
 
-impl Measuring {
-    /// Parity gate and pilot, on servers of their own where that is possible.
+impl Instrument {
+    fn at(testbed: &Testbed) -> anyhow::Result<Self> {
+        Ok(Self { generator: Generator::start()?, visitors: Visitors::of(testbed.dataset())? })
+    }
+
+    /// Parity gate and, unless it is known already what that found, pilot; on servers of their own
+    /// where that is possible.
     async fn before(
-        &mut self,
+        &self,
         testbed: &mut Testbed,
         order: &Order,
+        known: Option<Found>,
     ) -> anyhow::Result<(Parity, Found)> {
         let mut fleet = testbed.gate().await?;
         let (monolith, split) = (fleet.system(Arm::Monolith)?, fleet.system(Arm::Split)?);
@@ -151,6 +193,9 @@ impl Measuring {
             progress::say("Comparing", "both architectures, request by request");
             let (dataset, extent) = (testbed.dataset(), testbed.extent());
             let parity = parity::gate(&monolith, &split, dataset, extent).await?;
+            if let Some(known) = known {
+                return Ok((parity, known));
+            }
             progress::say("Piloting", "what a page costs here");
             split.park()?;
             let look = Look {
@@ -169,53 +214,85 @@ impl Measuring {
         }
         Ok((parity, found))
     }
+}
 
-    /// All restarts of the plan, each on freshly started servers.
-    async fn restarts(
-        &mut self,
-        testbed: &Testbed,
-        plan: &Plan,
-        found: &Found,
-    ) -> anyhow::Result<()> {
-        let bar = progress::bar("Measuring", ms(executor::duration(plan)));
-        let measured = self.each_restart(testbed, plan, found, &bar).await;
+/// A run while its plan is carried out.
+struct Measuring {
+    instrument: Instrument,
+    begun: Begun,
+    folder: Folder,
+    progress: Progress,
+    /// Runs since this process began to measure.
+    clock: Instant,
+}
+
+impl Measuring {
+    /// All restarts that are left, each on freshly started servers; then the record.
+    async fn finish(mut self, testbed: &Testbed) -> anyhow::Result<(PathBuf, Run)> {
+        let first = self.progress.restarts as usize;
+        let left = self.begun.plan.restarts.iter().skip(first).cloned().collect();
+        let left = Plan { restarts: left };
+        let bar = progress::bar("Measuring", ms(executor::duration(&left)));
+        let before = self.progress.seconds;
+        let mut measured = Ok(());
+        for restart in &left.restarts {
+            measured = self.restart(testbed, restart, &bar).await;
+            if measured.is_err() {
+                break;
+            }
+            self.progress.seconds = before + self.clock.elapsed().as_secs_f64();
+            self.complete()?;
+        }
         bar.finish_and_clear();
-        measured
+        measured?;
+        let Self { begun, mut folder, progress, .. } = self;
+        let run = begun.record(folder.id.clone(), progress);
+        folder.finish(&run)?;
+        Ok((folder.path.clone(), run))
     }
 
-    async fn each_restart(
+    async fn restart(
         &mut self,
         testbed: &Testbed,
-        plan: &Plan,
-        found: &Found,
-        bar: &indicatif::ProgressBar,
+        restart: &Restart,
+        bar: &ProgressBar,
     ) -> anyhow::Result<()> {
-        let all = plan.restarts.len();
-        for (number, restart) in (0_u32..).zip(&plan.restarts) {
-            let mut fleet = testbed.start(&restart.arms, &format!("restart-{number}")).await?;
-            self.starts.extend(fleet.starts(number));
-            let systems: anyhow::Result<Vec<_>> =
-                restart.arms.iter().map(|arm| fleet.system(*arm)).collect();
-            let systems = systems?;
-            systems.iter().try_for_each(System::park)?;
-            let mut executor = Executor {
-                generator: &self.generator,
-                visitors: &self.visitors,
-                found,
-                beside: testbed.beside(),
-                restart: number,
-                systems,
-                bar,
-                folder: &mut self.folder,
-                slices: &mut self.slices,
-            };
-            let run = async {
-                let context = || format!("restart {} of {all}", number + 1);
-                executor.run(restart).await.with_context(context)
-            };
-            fleet.unless_one_dies(run).await?;
-            fleet.stop().await?;
-        }
-        Ok(())
+        let (number, all) = (self.progress.restarts, self.begun.plan.restarts.len());
+        let mut fleet = testbed.start(&restart.arms, &format!("restart-{number}")).await?;
+        self.progress.starts.extend(fleet.starts(number));
+        let systems: anyhow::Result<Vec<_>> =
+            restart.arms.iter().map(|arm| fleet.system(*arm)).collect();
+        let systems = systems?;
+        systems.iter().try_for_each(System::park)?;
+        let mut executor = Executor {
+            generator: &self.instrument.generator,
+            visitors: &self.instrument.visitors,
+            found: &self.begun.found,
+            beside: testbed.beside(),
+            restart: number,
+            systems,
+            bar,
+            folder: &mut self.folder,
+            slices: &mut self.progress.slices,
+        };
+        let run = async {
+            let context = || format!("restart {} of {all}", number + 1);
+            executor.run(restart).await.with_context(context)
+        };
+        fleet.unless_one_dies(run).await?;
+        fleet.stop().await
+    }
+
+    /// Writes down that a restart has been measured to its end.
+    fn complete(&mut self) -> anyhow::Result<()> {
+        let Progress { starts, seconds, restarts, .. } = &mut self.progress;
+        let restart = *restarts;
+        *restarts += 1;
+        self.folder.enter(&Entry::Complete {
+            restart,
+            starts: starts.iter().filter(|start| start.restart == restart).cloned().collect(),
+            seconds: *seconds,
+            slices: self.folder.written(),
+        })
     }
 }

@@ -3,7 +3,8 @@
 
 use std::{
     collections::BTreeMap,
-    env,
+    env, fs,
+    hash::{DefaultHasher, Hash, Hasher},
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -55,7 +56,21 @@ impl Binaries {
         let size = |(role, path): (&String, &PathBuf)| Ok((role.clone(), path.metadata()?.len()));
         self.0.iter().map(size).collect()
     }
+
+    /// What tells these programs from others of the same size.
+    pub fn fingerprints(&self) -> anyhow::Result<Fingerprints> {
+        let fingerprint = |(role, path): (&String, &PathBuf)| {
+            let mut hasher = DefaultHasher::new();
+            fs::read(path)?.hash(&mut hasher);
+            Ok((role.clone(), hasher.finish()))
+        };
+        self.0.iter().map(fingerprint).collect()
+    }
 }
+
+/// Role → a number that changes with the content of its program. Only to be compared with one from the
+/// same compiler.
+pub type Fingerprints = BTreeMap<String, u64>;
 
 /// One line of cargo's report; lines of other kinds have other fields.
 #[derive(Debug, Deserialize)]

@@ -24,6 +24,7 @@ pub const RESAMPLES: u32 = 10_000;
 
 /// A value with its interval, in whatever unit its owner says.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Estimate {
     /// Best guess.
     pub value: f64,

@@ -1,15 +1,17 @@
 //! Where a run is kept: a folder of its own below `target/lab`, never one that exists already.
 
 use std::{
-    fs::{self, File},
-    io::{ErrorKind, Write},
+    fs::{self, File, OpenOptions},
+    io::{ErrorKind, Read, Write},
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use chrono::{DateTime, Utc};
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
+    journal::{Begun, Entry},
     progress,
     record::{Run, SCHEMA, Slice},
     servers,
@@ -20,6 +22,12 @@ pub const RUN: &str = "run.json";
 
 /// The slices, one a line, written as they are measured: what an aborted run leaves.
 pub const SLICES: &str = "slices.jsonl";
+
+/// What was known before the first slice.
+pub const BEGUN: &str = "begun.json";
+
+/// What became of the slices, one [`Entry`] a line.
+pub const JOURNAL: &str = "journal.jsonl";
 
 /// Where runs are kept.
 pub fn root() -> anyhow::Result<PathBuf> {
@@ -46,28 +54,36 @@ pub fn profiles() -> anyhow::Result<PathBuf> {
     Ok(root()?.with_file_name("profiles"))
 }
 
-/// The folder of a run in progress.
+/// The folder of a run in progress. Nobody else writes to it meanwhile.
 #[derive(Debug)]
 pub struct Folder {
     /// The run's id, which is the folder's name.
     pub id: String,
     /// The folder.
     pub path: PathBuf,
+    /// Locked as long as it is open, which is at most until this process ends.
     slices: File,
+    journal: File,
     /// How many slices are in [`SLICES`].
-    written: u64,
+    written: usize,
+    /// How many were when it was opened.
+    found: usize,
     finished: bool,
 }
 
 impl Drop for Folder {
     /// However a run was aborted: what it measured is not lost, and somebody should know.
     fn drop(&mut self) {
-        if self.written == 0 && !self.finished {
+        if self.finished {
+            return;
+        }
+        if self.written == 0 {
             // Best effort: an empty folder does no harm.
             let _ = fs::remove_dir_all(&self.path);
-        } else if !self.finished {
+        } else if self.written > self.found {
             let kept = self.path.join(SLICES);
             progress::say("Kept", &format!("{} slices in {}", self.written, kept.display()));
+            progress::say("", &format!("it goes on with `cargo lab run --resume {}`", self.id));
         }
     }
 }
@@ -83,7 +99,10 @@ impl Folder {
             match fs::create_dir(&path) {
                 Ok(()) => {
                     let slices = File::create_new(path.join(SLICES))?;
-                    return Ok(Self { id, path, slices, written: 0, finished: false });
+                    slices.try_lock()?;
+                    let journal = File::create_new(path.join(JOURNAL))?;
+                    let (written, found) = (0, 0);
+                    return Ok(Self { id, path, slices, journal, written, found, finished: false });
                 }
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error).with_context(|| path.display().to_string()),
@@ -92,31 +111,105 @@ impl Folder {
         bail!("no free name below {}", root.display())
     }
 
+    /// Opens the folder of an interrupted run again, with all that stands in it. A line at a file's end
+    /// that was not written to its end is cut off.
+    ///
+    /// # Errors
+    /// One line: the run is complete or goes on right now, measured nothing, or is from another version.
+    pub fn reopen(root: &Path, run: &str) -> anyhow::Result<(Self, Begun, Vec<Slice>, Vec<Entry>)> {
+        let candidates = [PathBuf::from(run), root.join(run)];
+        let path = candidates.into_iter().find(|path| path.join(SLICES).is_file());
+        let path = path.with_context(|| format!("no run there, nor in {}", root.display()))?;
+        ensure!(!path.join(RUN).exists(), "the run is complete");
+        let id = path.canonicalize()?.file_name().context("a folder without a name")?.to_owned();
+        let id = id.into_string().ok().context("the folder's name is not in UTF-8")?;
+        let mut slices = to_append(&path.join(SLICES))?;
+        slices.try_lock().context("the run has not been interrupted: somebody measures it")?;
+        ensure!(path.join(BEGUN).is_file(), "the run was interrupted before its first slice");
+        let begun: Begun = of_this_schema(&path.join(BEGUN))?;
+        let mut journal = to_append(&path.join(JOURNAL))?;
+        let measured: Vec<Slice> = lines(&mut slices).with_context(|| SLICES)?;
+        let entries = lines(&mut journal).with_context(|| JOURNAL)?;
+        let (written, found) = (measured.len(), measured.len());
+        let folder = Self { id, path, slices, journal, written, found, finished: false };
+        Ok((folder, begun, measured, entries))
+    }
+
+    /// Writes down what is known before the first slice.
+    pub fn begin(&self, begun: &Begun) -> anyhow::Result<()> {
+        self.put(BEGUN, begun)
+    }
+
     /// Appends a slice.
     pub fn append(&mut self, slice: &Slice) -> anyhow::Result<()> {
-        let mut line = serde_json::to_vec(slice)?;
-        line.push(b'\n');
         self.written += 1;
-        self.slices.write_all(&line).with_context(|| self.path.join(SLICES).display().to_string())
+        append(&mut self.slices, slice)
+            .with_context(|| self.path.join(SLICES).display().to_string())
+    }
+
+    /// Appends to the journal.
+    pub fn enter(&mut self, entry: &Entry) -> anyhow::Result<()> {
+        append(&mut self.journal, entry)
+            .with_context(|| self.path.join(JOURNAL).display().to_string())
+    }
+
+    /// How many slices stand in the file.
+    pub fn written(&self) -> usize {
+        self.written
     }
 
     /// Writes the whole run: complete, or not at all.
     pub fn finish(&mut self, run: &Run) -> anyhow::Result<()> {
-        let unfinished = self.path.join(format!("{RUN}.unfinished"));
-        let mut file = File::create(&unfinished)?;
-        serde_json::to_writer(&mut file, run)?;
-        file.sync_all()?;
-        fs::rename(&unfinished, self.path.join(RUN))?;
+        self.put(RUN, run)?;
         self.finished = true;
         Ok(())
     }
+
+    /// Writes a file: complete, or not at all.
+    fn put(&self, name: &str, content: &impl Serialize) -> anyhow::Result<()> {
+        let unfinished = self.path.join(format!("{name}.unfinished"));
+        let mut file = File::create(&unfinished)?;
+        serde_json::to_writer(&mut file, content)?;
+        file.sync_all()?;
+        Ok(fs::rename(&unfinished, self.path.join(name))?)
+    }
+}
+
+fn to_append(path: &Path) -> anyhow::Result<File> {
+    let opened = OpenOptions::new().read(true).append(true).open(path);
+    opened.with_context(|| path.display().to_string())
+}
+
+fn append(file: &mut File, content: &impl Serialize) -> anyhow::Result<()> {
+    let mut line = serde_json::to_vec(content)?;
+    line.push(b'\n');
+    Ok(file.write_all(&line)?)
+}
+
+/// What stands in a file, line by line; whatever follows the last line break is removed from it.
+fn lines<T: DeserializeOwned>(file: &mut File) -> anyhow::Result<Vec<T>> {
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+    if whole < bytes.len() {
+        file.set_len(whole as u64)?;
+    }
+    let lines = bytes[..whole].split_inclusive(|byte| *byte == b'\n').enumerate();
+    lines
+        .map(|(i, line)| serde_json::from_slice(line).with_context(|| format!("line {}", i + 1)))
+        .collect()
 }
 
 /// The folder that `run` names: a path, or an id below `root`.
 pub fn find(root: &Path, run: &str) -> anyhow::Result<PathBuf> {
     let candidates = [PathBuf::from(run), root.join(run)];
-    let found = candidates.into_iter().find(|path| path.join(RUN).is_file());
-    found.with_context(|| format!("{run}: no complete run there, nor in {}", root.display()))
+    if let Some(found) = candidates.iter().find(|path| path.join(RUN).is_file()) {
+        return Ok(found.clone());
+    }
+    if candidates.iter().any(|path| path.join(BEGUN).is_file()) {
+        bail!("{run}: no complete run; `cargo lab run --resume {run}` goes on with it");
+    }
+    bail!("{run}: no complete run there, nor in {}", root.display())
 }
 
 /// Reads the run in a folder.
@@ -124,9 +217,13 @@ pub fn find(root: &Path, run: &str) -> anyhow::Result<PathBuf> {
 /// # Errors
 /// When there is none, or one of another [`SCHEMA`].
 pub fn read(folder: &Path) -> anyhow::Result<Run> {
-    let path = folder.join(RUN);
+    of_this_schema(&folder.join(RUN))
+}
+
+/// Reads a file of [`SCHEMA`].
+fn of_this_schema<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
     let shown = path.display();
-    let bytes = fs::read(&path).with_context(|| shown.to_string())?;
+    let bytes = fs::read(path).with_context(|| shown.to_string())?;
     let value: serde_json::Value =
         serde_json::from_slice(&bytes).with_context(|| shown.to_string())?;
     if value["schema"] != SCHEMA {
@@ -164,7 +261,10 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let folder = Folder::create(root.path(), Utc::now(), 1).unwrap();
         let error = find(root.path(), &folder.id).unwrap_err().to_string();
-        assert!(error.contains("no complete run"), "{error}");
+        assert!(error.contains("no complete run there"), "{error}");
+        fs::write(folder.path.join(BEGUN), "{}").unwrap();
+        let error = find(root.path(), &folder.id).unwrap_err().to_string();
+        assert!(error.contains(&format!("--resume {}`", folder.id)), "{error}");
     }
 
     #[test]

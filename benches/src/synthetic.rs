@@ -267,6 +267,7 @@ impl Truth {
             slices,
             starts,
             grid: None,
+            resumed: Vec::new(),
         }
     }
 }

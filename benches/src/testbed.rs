@@ -3,20 +3,26 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::{bail, ensure};
 use contract::dataset::{Dataset, Size};
 
 use crate::{
     affinity,
+    circumstances::Circumstances,
     composition::{self, Composition},
-    databases::{Databases, Engine, POSTGRES},
+    databases::{Databases, Engine, POSTGRES, SERVER},
     fleet::Fleet,
     machine,
     parity::Extent,
     probe::Watched,
     progress,
-    record::{self, Arm, Build, Layout, Pilot},
+    record::{self, Arm, Build, Layout, Machine, Pilot},
+    servers::Fingerprints,
     site::{self, Site},
 };
+
+/// How [`Place::Composition`] is asked for.
+const COMPOSE: &str = "--compose";
 
 /// Where to measure.
 #[derive(Clone, Debug)]
@@ -32,8 +38,29 @@ impl Place {
     pub fn flag(&self) -> String {
         match self {
             Self::Processes(engine) => format!("--db {}", engine.flag()),
-            Self::Composition => "--compose".to_owned(),
+            Self::Composition => COMPOSE.to_owned(),
         }
+    }
+
+    /// The place that a flag from [`Self::flag`] names. `engine` is what was named again.
+    ///
+    /// # Errors
+    /// One line: another database, or one whose address is needed.
+    pub fn again(flag: &str, engine: Option<Engine>) -> anyhow::Result<Self> {
+        let Some(engine) = engine else {
+            return Ok(match flag.strip_prefix("--db ") {
+                None if flag == COMPOSE => Self::Composition,
+                Some(SERVER) => bail!(
+                    "the run was on a PostgreSQL server of its own, whose address is kept nowhere: name \
+                     it again with --db URL"
+                ),
+                Some(kind) => Self::Processes(kind.parse()?),
+                None => bail!("nobody knows what `{flag}` is"),
+            });
+        };
+        let place = Self::Processes(engine);
+        ensure!(place.flag() == flag, "the run was begun with {flag}, not {}", place.flag());
+        Ok(place)
     }
 }
 
@@ -195,6 +222,32 @@ impl Testbed {
             Self::Processes(_) => Ok(None),
             Self::Composition(composition) => composition.record().await.map(Some),
         }
+    }
+
+    /// The contents of the programs. What is in an image its id tells.
+    ///
+    /// # Errors
+    /// When a program is gone.
+    pub fn fingerprints(&self) -> anyhow::Result<Fingerprints> {
+        match self {
+            Self::Processes(processes) => processes.site.rig.binaries.fingerprints(),
+            Self::Composition(_) => Ok(Fingerprints::new()),
+        }
+    }
+
+    /// Everything that bears on a result here, on this machine.
+    ///
+    /// # Errors
+    /// As those that it asks.
+    pub async fn circumstances(&self, machine: Machine) -> anyhow::Result<Circumstances> {
+        Ok(Circumstances {
+            machine,
+            build: self.build()?,
+            layout: self.layout()?,
+            database: self.database().to_owned(),
+            dataset: self.rows(),
+            composition: self.composition().await?,
+        })
     }
 
     /// The kind of database.

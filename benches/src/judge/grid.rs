@@ -267,4 +267,4 @@ impl Finding {
 
 #[cfg(test)]
 #[path = "grid_tests.rs"]
-mod tests;
+pub(super) mod tests;

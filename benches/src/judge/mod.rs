@@ -1,10 +1,12 @@
 //! The judgement: from the record of a run to estimates, controls and verdicts. Pure arithmetic: the
 //! same record always gives the same summary, on any machine, without running any load.
 
+pub mod changes;
 mod controls;
 mod decide;
 mod families;
 mod grid;
+pub mod ids;
 mod measure;
 mod select;
 pub mod summary;
@@ -12,6 +14,8 @@ pub mod summary;
 use std::collections::BTreeMap;
 
 pub use decide::{Limit, Question};
+#[cfg(test)]
+pub(crate) use grid::tests::sound_grid;
 pub use measure::{REQUESTS_FOR_P99, latencies};
 pub use select::{ERROR_LIMIT, FOREIGN_LIMIT, LAG_LIMIT_MS};
 
@@ -31,7 +35,7 @@ pub fn summarise(run: &Run) -> anyhow::Result<Summary> {
 }
 
 /// [`summarise`] with another number of draws; tests that judge hundreds of runs take fewer.
-fn summarise_with(run: &Run, resamples: u32) -> anyhow::Result<Summary> {
+pub(crate) fn summarise_with(run: &Run, resamples: u32) -> anyhow::Result<Summary> {
     anyhow::ensure!(
         run.schema == SCHEMA,
         "{} was written with schema {}, this program reads {SCHEMA}",

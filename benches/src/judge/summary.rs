@@ -296,6 +296,7 @@ pub struct Check {
 
 /// What a run says about a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// The effect exceeds the smallest one of interest over the whole region.

@@ -4,13 +4,13 @@ use askama::Template;
 
 use super::{
     explain,
-    finding::Sentence,
+    finding::{self, Notice, Sentence},
     page::{self, Answer, CheckLine},
     svg::{Anchor, Scale, Svg, ticks},
     terminal,
 };
 use crate::{
-    experiment::{Card, Preset},
+    experiment::Card,
     judge::summary::{Family, Summary},
     record::{Comparison, Run},
     words,
@@ -24,8 +24,7 @@ struct Page<'a> {
     id: &'static str,
     when: String,
     run: &'a Run,
-    summary: &'a Summary,
-    smoke: bool,
+    notice: Option<Notice>,
     resamples: String,
     restarts: usize,
     verdicts: Vec<Answer<'a>>,
@@ -58,8 +57,7 @@ pub(super) fn html(
         id: card.id,
         when: page::when(run),
         run,
-        summary,
-        smoke: run.preset == Preset::Smoke.to_string(),
+        notice: finding::notice(run, summary),
         resamples: words::count(u64::from(summary.resamples)),
         restarts,
         verdicts: summary.verdicts.iter().map(page::answer).collect(),

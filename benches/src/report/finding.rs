@@ -1,8 +1,9 @@
 //! The finding in words: a few sentences that carry the numbers, the same in every rendering.
 
-use crate::experiment::Card;
+use super::{families, grid};
+use crate::experiment::{Card, Preset};
 use crate::judge::summary::{Effect, Metric, Summary};
-use crate::record::{Comparison, Page, Run};
+use crate::record::{Comparison, Page, Resumption, Run};
 use crate::stats::Estimate;
 use crate::words;
 
@@ -50,6 +51,15 @@ impl Sentence {
     /// Without marking.
     pub(super) fn text(&self) -> String {
         self.0.iter().map(|piece| piece.text.as_str()).collect()
+    }
+}
+
+/// The finding of any run, whatever its design.
+pub(super) fn sentences(run: &Run, card: &Card, summary: &Summary) -> Vec<Sentence> {
+    match run.grid {
+        Some(_) => grid::sentences(summary),
+        None if !summary.families.is_empty() => families::sentences(summary),
+        None => finding(run, card, summary),
     }
 }
 
@@ -128,6 +138,55 @@ pub(super) fn controls(summary: &Summary) -> Option<Sentence> {
         .estimate(planted.found?)
         .plain(format!(" where {} was planted", words::change(planted.truth)));
     ended(sentence)
+}
+
+/// What a reader has to know before the first number.
+pub(super) struct Notice {
+    /// The sentence that must not be overlooked.
+    pub(super) lead: &'static str,
+    /// The rest.
+    pub(super) text: &'static str,
+    /// Whether something is wrong, and not just small.
+    pub(super) alarm: bool,
+}
+
+/// Why no verdict is drawn from a run, where none is.
+pub(super) fn notice(run: &Run, summary: &Summary) -> Option<Notice> {
+    let certificate = &summary.certificate;
+    let (lead, text, alarm) = if run.preset == Preset::Smoke.to_string() {
+        let text = "It shows that everything works. It is far too short for its numbers to mean \
+                    anything.";
+        ("A smoke run.", text, false)
+    } else if run.composition.is_some() && certificate.uncontrolled() {
+        let text = "Its containers shared the machine’s cores with the database and the generator, \
+                    and no control certifies the instrument. The numbers are what was measured; no \
+                    verdict is drawn from them.";
+        ("A composition, as it ran.", text, false)
+    } else if !certificate.certified {
+        let text = "A control failed: it found a difference where there is none, or missed one \
+                    that was planted. The numbers are shown as they are, but no verdict is drawn \
+                    from them.";
+        ("This run’s instrument is not certified.", text, true)
+    } else {
+        return None;
+    };
+    Some(Notice { lead, text, alarm })
+}
+
+/// What became of interruptions, one sentence each.
+pub(super) fn resumptions(run: &Run) -> Vec<String> {
+    let sentence = |resumption: &Resumption| {
+        let Resumption { at, restart, dropped } = resumption;
+        let at = at.format("%-d %B %Y, %H:%M UTC");
+        let went_on = format!("interrupted, and resumed on {at} with restart {restart}");
+        match dropped.len() {
+            0 => went_on,
+            n => format!(
+                "{went_on}, measured anew; its {n} slices from before are kept, and enter no estimate"
+            ),
+        }
+    };
+    run.resumed.iter().map(sentence).collect()
 }
 
 fn with_article(page: Page) -> String {

@@ -3,9 +3,9 @@
 use askama::Template;
 
 use super::charts::{self, Rows};
-use super::finding::{self, Sentence};
+use super::finding::{self, Notice, Sentence};
 use super::{explain, families, grid, terminal};
-use crate::experiment::{self, Design, Preset};
+use crate::experiment::{self, Design};
 use crate::judge::summary::{Check, Contrast, Measured, Metric, Outcome, Remark, Summary, Verdict};
 use crate::judge::{FOREIGN_LIMIT, LAG_LIMIT_MS};
 use crate::record::{Arm, Comparison, Container, Run};
@@ -23,7 +23,7 @@ struct Page<'a> {
     when: String,
     run: &'a Run,
     summary: &'a Summary,
-    smoke: bool,
+    notice: Option<Notice>,
     resamples: String,
     verdicts: Vec<Answer<'a>>,
     finding: Vec<Sentence>,
@@ -54,12 +54,12 @@ pub(super) struct Answer<'a> {
 }
 
 /// A line of the table of results.
-struct Line {
-    page: &'static str,
-    metric: &'static str,
-    levels: [String; 2],
-    change: String,
-    difference: String,
+pub(super) struct Line {
+    pub(super) page: &'static str,
+    pub(super) metric: &'static str,
+    pub(super) levels: [String; 2],
+    pub(super) change: String,
+    pub(super) difference: String,
 }
 
 /// The latency chart of one page.
@@ -108,7 +108,7 @@ pub(super) fn html(run: &Run, summary: &Summary) -> anyhow::Result<String> {
         when: when(run),
         run,
         summary,
-        smoke: run.preset == Preset::Smoke.to_string(),
+        notice: finding::notice(run, summary),
         resamples: words::count(u64::from(summary.resamples)),
         verdicts: summary.verdicts.iter().map(answer).collect(),
         finding: finding::finding(run, &card, summary),
@@ -154,7 +154,7 @@ pub(super) fn answer(verdict: &Verdict) -> Answer<'_> {
 }
 
 /// The table of results: the question itself, metric by metric.
-fn lines(contrast: &Contrast) -> Vec<Line> {
+pub(super) fn lines(contrast: &Contrast) -> Vec<Line> {
     if contrast.comparison != Comparison::Boundary {
         return Vec::new();
     }
@@ -236,7 +236,7 @@ fn gated_lines(contrast: &Contrast) -> Vec<GatedLine> {
 }
 
 /// Everything that there is to say about single slices and searches.
-fn remarks(summary: &Summary) -> Vec<(&'static str, Vec<String>)> {
+pub(super) fn remarks(summary: &Summary) -> Vec<(&'static str, Vec<String>)> {
     let conduct = &summary.conduct;
     let sentence = |remark: &Remark| {
         let Remark { restart, block, comparison, page, arm, why } = remark;
@@ -324,6 +324,7 @@ pub(super) fn facts(run: &Run) -> Vec<(&'static str, String)> {
         let containers = composition.containers.iter();
         facts.extend(containers.map(|container| ("Container", contained(container))));
     }
+    facts.extend(finding::resumptions(run).into_iter().map(|how| ("Interruption", how)));
     let fallbacks = run.layout.fallbacks.iter();
     facts.extend(fallbacks.map(|fallback| ("Fallback", fallback.clone())));
     facts

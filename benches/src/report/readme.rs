@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use super::{finding, svg};
+use super::{finding, markdown};
 use crate::experiment;
 use crate::judge::summarise;
 use crate::judge::summary::{Measured, Metric, Summary};
@@ -42,7 +42,7 @@ pub fn readme_table(run: &Run) -> anyhow::Result<String> {
     let _ = writeln!(
         text,
         "\nMeasured on {} ({} cores), {}, {} restarts, commit {}; `{}`.",
-        svg::escape(&run.machine.cpu).replace('|', "\\|"),
+        markdown::escaped(&run.machine.cpu),
         run.machine.cores,
         run.database,
         summary.contrasts.first().map_or(0, |c| c.all.restarts),

@@ -2,7 +2,7 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle, presets};
 
-use super::{families, finding, grid};
+use super::{finding, grid};
 use crate::experiment::{self, Preset};
 use crate::judge::summarise;
 use crate::judge::summary::{Conduct, Measured, Metric, Summary};
@@ -21,12 +21,7 @@ pub fn terminal(run: &Run) -> anyhow::Result<String> {
     let card = experiment::find(&run.experiment)?.card;
     let mut parts = vec![format!("{}  {}", card.id, card.title)];
     let mut text = plain();
-    let sentences = match run.grid {
-        Some(_) => grid::sentences(&summary),
-        None if !summary.families.is_empty() => families::sentences(&summary),
-        None => finding::finding(run, &card, &summary),
-    };
-    for sentence in sentences {
+    for sentence in finding::sentences(run, &card, &summary) {
         text.add_row([sentence.text()]);
     }
     parts.push(text.to_string());
@@ -53,52 +48,67 @@ pub fn terminal(run: &Run) -> anyhow::Result<String> {
     if let Some(sentence) = finding::controls(&summary) {
         controls.add_row([sentence.text()]);
     }
-    controls.add_row([match run.grid {
-        Some(_) => trials(&summary),
-        None => conduct(&summary.conduct),
-    }]);
+    controls.add_row([conduct_of(run, &summary)]);
+    for how in finding::resumptions(run) {
+        controls.add_row([words::capitalised(&how) + "."]);
+    }
     parts.push(controls.to_string());
-    let lines = parts.iter().flat_map(|part| part.lines().chain([""]));
-    let lines: Vec<&str> = lines.map(str::trim_end).collect();
-    Ok(words::plain(lines.join("\n").trim_end()) + "\n")
+    Ok(finished(parts))
 }
 
-fn plain() -> Table {
+/// Parts below each other, with an empty line between them.
+pub(super) fn finished(parts: impl IntoIterator<Item = String>) -> String {
+    let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    let lines = parts.iter().flat_map(|part| part.lines().chain([""]));
+    let lines: Vec<&str> = lines.map(str::trim_end).collect();
+    words::plain(lines.join("\n").trim_end()) + "\n"
+}
+
+/// Text without lines around it.
+pub(super) fn plain() -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
     table
 }
 
-fn effects(summary: &Summary) -> Table {
+/// A table with a line below its head, of which so many columns from the right hold numbers.
+pub(super) fn columns<const N: usize>(head: [&str; N], numbers: usize) -> Table {
     let mut table = Table::new();
     table.load_style(TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─')));
     table.set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
-    table.set_header(["", "monolith", "split", "change [95 % interval]"]);
+    table.set_header(head);
+    for column in table.column_iter_mut().skip(N - numbers) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+fn effects(summary: &Summary) -> Table {
+    let mut table = columns(["", "monolith", "split", "change [95 % interval]"], 3);
     for page in summary.pages() {
         for (name, cells) in page_rows(summary, page) {
             let [first, second, change] = cells;
             table.add_row([name, first, second, change]);
         }
     }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
     table
 }
 
 fn figures(summary: &Summary) -> Table {
-    let mut table = Table::new();
-    table.load_style(TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─')));
-    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
-    table.set_header(["", "CPU, servers", "CPU, PostgreSQL", "latency p50"]);
+    let mut table = columns(["", "CPU, servers", "CPU, PostgreSQL", "latency p50"], 3);
     for [cell, servers, database, p50, _] in grid::table(summary) {
         table.add_row([cell, servers, database, p50]);
     }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
     table
+}
+
+/// How any run went, in one sentence.
+pub(super) fn conduct_of(run: &Run, summary: &Summary) -> String {
+    match run.grid {
+        Some(_) => trials(summary),
+        None => conduct(&summary.conduct),
+    }
 }
 
 /// How the run of a grid went, in one sentence.

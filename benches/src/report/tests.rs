@@ -7,10 +7,24 @@ use std::path::{Path, PathBuf};
 use super::*;
 use crate::count::Stored;
 use crate::experiment::Preset;
+use crate::experiments::certificate;
 use crate::judge::summary::Metric;
-use crate::record::{Arm, Comparison, Composition, Container, Page};
+use crate::record::{Arm, Comparison, Composition, Container, Page, Resumption};
 use crate::store;
 use crate::synthetic::Truth;
+
+/// Draws where many would only take time.
+pub(super) const FEW: u32 = 300;
+
+/// A run of each of the other designs.
+pub(super) fn grid_run() -> Run {
+    judge::sound_grid()
+}
+
+pub(super) fn certificate_run() -> Run {
+    let truth = Truth { preset: Preset::Quick, ..Truth::default() };
+    truth.run_of(&certificate::plan(truth.preset, truth.seed), "certificate")
+}
 
 /// A folder as the instrument leaves it.
 fn folder(run: &Run) -> tempfile::TempDir {
@@ -43,6 +57,14 @@ fn a_report_verifies_until_a_number_is_changed() {
     assert!(error.contains(place), "{error}");
 
     fs::write(&summary, honest).unwrap();
+    for (name, what) in [(VERDICTS, "sqlite"), (MARKDOWN, "monolith")] {
+        let path = folder.path().join(name);
+        let honest = fs::read_to_string(&path).unwrap();
+        fs::write(&path, honest.replacen(what, "elsewhere", 1)).unwrap();
+        let error = verify(folder.path()).unwrap_err().to_string();
+        assert!(error.contains(name) && error.contains("elsewhere"), "{error}");
+        fs::write(&path, honest).unwrap();
+    }
     fs::write(&page, fs::read_to_string(&page).unwrap().replacen("4.2", "4.1", 1)).unwrap();
     let error = verify(folder.path()).unwrap_err().to_string();
     assert!(error.contains("report.html: line"), "{error}");
@@ -111,7 +133,7 @@ fn nothing_void_or_flagged_is_left_out() {
 }
 
 /// The same figures as if from a composition, which has two arms.
-fn composed(preset: Preset) -> Run {
+pub(super) fn composed(preset: Preset) -> Run {
     let mut run = Truth { preset, postgres: true, ..Truth::default() }.run();
     run.slices.retain(|slice| matches!(slice.comparison, Comparison::Boundary));
     run.starts.clear();
@@ -176,6 +198,80 @@ fn the_terminal_table_keeps_its_width() {
 }
 
 #[test]
+fn the_report_reads_on_a_code_host() {
+    let mut run = Truth { busy: 0.02, ..Truth::default() }.run();
+    run.machine.os = "a_b|c\n*d*".into();
+    let summary = judge::summarise_with(&run, FEW).unwrap();
+    let markdown = markdown::markdown(&run, &summary).unwrap();
+    insta::assert_snapshot!("markdown", markdown);
+    // A bar within a cell would begin another one.
+    let columns = |line: &str| line.replace("\\|", "").matches('|').count();
+    let lines: Vec<&str> = markdown.lines().collect();
+    for pair in lines.windows(2).filter(|pair| pair.iter().all(|line| line.starts_with('|'))) {
+        assert_eq!(columns(pair[0]), columns(pair[1]), "{pair:#?}");
+    }
+}
+
+#[test]
+fn every_design_reads_on_a_code_host() {
+    for (run, table) in [(grid_run(), "| by hand, over bare hops | "), (certificate_run(), "")] {
+        let summary = judge::summarise_with(&run, FEW).unwrap();
+        let markdown = markdown::markdown(&run, &summary).unwrap();
+        assert!(markdown.contains(table), "{markdown}");
+        assert_eq!(markdown.contains("monolith | split"), false, "{markdown}");
+        for verdict in &summary.verdicts {
+            assert!(markdown.contains(&crate::words::plain(&verdict.question)), "{markdown}");
+        }
+    }
+}
+
+#[test]
+fn every_design_is_compared() {
+    for run in [grid_run(), certificate_run()] {
+        let changes = judge::changes::changes_with([&run, &run], FEW).unwrap();
+        let text = compare::compared([&run, &run], &changes).unwrap();
+        assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+        assert!(text.contains("= same") && !text.contains("≠ FLIPPED"), "{text}");
+        assert_eq!(changes.effects.is_empty(), run.grid.is_none(), "{text}");
+    }
+}
+
+#[test]
+fn an_interruption_is_told_everywhere() {
+    let mut run = Truth { preset: Preset::Smoke, ..Truth::default() }.run();
+    let at = "2026-01-02T09:00:00Z".parse().unwrap();
+    let dropped = run.slices[..3].to_vec();
+    run.resumed = vec![Resumption { at, restart: 1, dropped }];
+    let told = "resumed on 2 January 2026, 09:00 UTC with restart 1, measured anew; its 3 slices";
+    let Rendered { markdown, html, verdicts, .. } = render(&run).unwrap();
+    assert!(markdown.contains(told), "{markdown}");
+    assert!(html.contains(told));
+    assert!(verdicts.contains("2026-01-02T09:00:00Z"));
+    let terminal = terminal(&run).unwrap();
+    assert!(terminal.contains("Interrupted, and resumed on 2 January"), "{terminal}");
+    assert!(terminal.lines().all(|line| line.chars().count() <= 100), "{terminal}");
+}
+
+#[test]
+fn two_runs_are_compared_within_the_width() {
+    let before = Truth::default().run();
+    let truth = Truth { seed: 2, split: [1.40, 1.25, 1.0], postgres: true, ..Truth::default() };
+    let mut after = truth.run();
+    after.id = "2026-02-03-040506-x1-quick".into();
+    after.build.commit = "89abcdef0123456789abcdef0123456789abcdef".into();
+    let compare = |runs| {
+        let changes = judge::changes::changes_with(runs, FEW).unwrap();
+        compare::compared(runs, &changes).unwrap()
+    };
+    let text = compare([&before, &after]);
+    assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+    insta::assert_snapshot!("compare", text);
+    let same = compare([&before, &before]);
+    assert!(same.contains("0 of 3 verdicts, 0 of 7 effects and 0 of 4 levels"), "{same}");
+    assert!(!same.contains("what differs around them"), "{same}");
+}
+
+#[test]
 fn the_readme_table_is_markdown() {
     insta::assert_snapshot!("readme", readme_table(&Truth::default().run()).unwrap());
 }
@@ -214,7 +310,7 @@ fn a_readme_is_updated_between_its_markers_only() {
 }
 
 /// The runs that are committed, oldest first.
-fn committed() -> Vec<PathBuf> {
+pub(super) fn committed() -> Vec<PathBuf> {
     let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/results");
     let entries = fs::read_dir(results).into_iter().flatten().flatten().map(|e| e.path());
     let mut runs: Vec<_> = entries.filter(|path| path.join(store::RUN).is_file()).collect();

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use serde_json::Value;
 
-use super::{HTML, Rendered, SUMMARY, render};
+use super::{HTML, MARKDOWN, SUMMARY, VERDICTS, render};
 use crate::store;
 
 /// Verifies the report in a run's folder; the text says what was compared.
@@ -17,24 +17,28 @@ use crate::store;
 /// number that does.
 pub fn verify(folder: &Path) -> anyhow::Result<String> {
     let run = store::read(folder)?;
-    let Rendered { summary, html } = render(&run)?;
+    let rendered = render(&run)?;
+    let shown = folder.display();
     let stored = |name| {
         let path = folder.join(name);
         fs::read_to_string(&path).with_context(|| path.display().to_string())
     };
-    let shown = folder.display();
-    let stored_summary = stored(SUMMARY)?;
-    let parsed =
-        serde_json::from_str(&stored_summary).with_context(|| format!("{shown}: {SUMMARY}"))?;
-    let computed: Value = serde_json::from_str(&summary)?;
-    if let Some(difference) = first_difference(&parsed, &computed, "") {
-        bail!("{shown}: {SUMMARY}: {difference}");
+    let mut all = 0;
+    for (name, computed) in [(SUMMARY, &rendered.summary), (VERDICTS, &rendered.verdicts)] {
+        let stored: Value = serde_json::from_str(&stored(name)?)
+            .with_context(|| folder.join(name).display().to_string())?;
+        let computed: Value = serde_json::from_str(computed)?;
+        if let Some(difference) = first_difference(&stored, &computed, "") {
+            bail!("{shown}: {name}: {difference}");
+        }
+        all += numbers(&computed);
     }
-    if let Some(difference) = first_line(&stored(HTML)?, &html) {
-        bail!("{shown}: {HTML}: {difference}");
+    for (name, computed) in [(MARKDOWN, &rendered.markdown), (HTML, &rendered.html)] {
+        if let Some(difference) = first_line(&stored(name)?, computed) {
+            bail!("{shown}: {name}: {difference}");
+        }
     }
-    let numbers = numbers(&computed);
-    Ok(format!("{shown}: {numbers} numbers and the report computed again from raw data: identical"))
+    Ok(format!("{shown}: {all} numbers and the report computed again from raw data: identical"))
 }
 
 /// The first place where two values differ, with both.

@@ -1,0 +1,55 @@
+//! What questions are called in files: names that stay the same from run to run, where the words of a
+//! claim may hold a number that does not.
+
+use super::summary::{Metric, Summary};
+use crate::experiment::{self, Design};
+use crate::grid::Quantity;
+use crate::record::Run;
+
+/// The id of each verdict's question, in their order.
+///
+/// # Errors
+/// When the run names an experiment or preset that this program doesn't know.
+pub fn question_ids(run: &Run, summary: &Summary) -> anyhow::Result<Vec<String>> {
+    let ids: Vec<String> = match experiment::find(&run.experiment)?.design {
+        Design::Contrast { questions, .. } => {
+            questions.iter().map(|question| name(question.metric)).collect()
+        }
+        Design::Families { .. } => {
+            let id = |family: &super::summary::Family| {
+                let [_, second] = family.comparison.arms();
+                format!("{}.{}", second.name(), name(family.metric))
+            };
+            summary.families.iter().map(id).collect()
+        }
+        Design::Grid(grid) => {
+            let grid = grid(run.preset.parse()?, &run.database);
+            grid.rules.iter().map(|rule| of_quantity(&rule.quantity)).collect()
+        }
+    };
+    Ok(ids.into_iter().map(|id| format!("{}.{id}", run.experiment)).collect())
+}
+
+/// A metric as it stands in every file of the lab.
+pub fn name(metric: Metric) -> String {
+    let written = serde_json::to_value(metric).ok();
+    written.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+}
+
+fn of_quantity(quantity: &Quantity) -> String {
+    let (kind, metric, cells) = match quantity {
+        Quantity::Level(metric, cell) => ("level", metric, std::slice::from_ref(cell)),
+        Quantity::Ratio(metric, cells) => ("ratio", metric, cells.as_slice()),
+        Quantity::Added(metric, cells) => ("added", metric, cells.as_slice()),
+    };
+    let cells: Vec<String> = cells.iter().map(|cell| slug(cell)).collect();
+    format!("{kind}.{}.{}", name(*metric), cells.join("."))
+}
+
+/// Letters and digits, and a hyphen for whatever lies between them.
+fn slug(text: &str) -> String {
+    // A comma within a number separates nothing.
+    let text = text.to_lowercase().replace(", ", " ").replace(',', "");
+    let words = text.split(|character: char| !character.is_alphanumeric());
+    words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-")
+}

@@ -1,0 +1,155 @@
+//! `report.md`: what a reader on a code host sees without opening the page. The same sentences and
+//! numbers as there, without the charts.
+
+use std::fmt::Write;
+
+use super::page::{CheckLine, Line, check_line, facts, lines, remarks};
+use super::{HTML, explain, finding, grid, svg, terminal};
+use crate::experiment::{self, Card};
+use crate::judge::summary::Summary;
+use crate::record::Run;
+use crate::words;
+
+/// The whole file.
+///
+/// # Errors
+/// When the run names an experiment that this program doesn't know.
+pub(super) fn markdown(run: &Run, summary: &Summary) -> anyhow::Result<String> {
+    let card = experiment::find(&run.experiment)?.card;
+    let parts = [
+        head(run, &card, summary),
+        verdicts(summary),
+        numbers(run, summary),
+        trust(run, summary),
+        beforehand(&card),
+        circumstances(run),
+        commands(run),
+    ];
+    let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    Ok(words::plain(parts.join("\n")))
+}
+
+fn head(run: &Run, card: &Card, summary: &Summary) -> String {
+    let Run { preset, database, .. } = run;
+    let when = run.started.format("%-d %B %Y, %H:%M UTC");
+    let mut text =
+        format!("# {}\n\n`{}` · {preset} · {database} · {when}\n\n", card.title, card.id);
+    if let Some(notice) = finding::notice(run, summary) {
+        // Writing to a String can't fail, here and below.
+        let _ = write!(text, "> **{}** {}\n\n", notice.lead, notice.text);
+    }
+    for sentence in finding::sentences(run, card, summary) {
+        let _ = write!(text, "{}\n\n", sentence.text());
+    }
+    let _ =
+        writeln!(text, "Square brackets hold 95 % intervals. The charts are in [{HTML}]({HTML}).");
+    text
+}
+
+fn verdicts(summary: &Summary) -> String {
+    let rows = summary.verdicts.iter().map(|verdict| {
+        let outcome = words::capitalised(words::outcome(verdict.outcome));
+        [format!("**{outcome}**"), verdict.question.clone() + ".", verdict.because.clone()]
+    });
+    section("Verdicts") + &table(["Verdict", "About", "Because"], 0, rows)
+}
+
+fn numbers(run: &Run, summary: &Summary) -> String {
+    if run.grid.is_some() {
+        let head = ["", "CPU, servers", "CPU, PostgreSQL", "Latency p50", "Requests"];
+        return section("Numbers") + &table(head, 4, grid::table(summary).into_iter());
+    }
+    if !summary.families.is_empty() {
+        // All that there is to say stands in the finding and in the controls.
+        return String::new();
+    }
+    let rows = summary.contrasts.iter().flat_map(lines).map(|line| {
+        let Line { page, metric, levels: [first, second], change, difference } = line;
+        [format!("{page}, {metric}"), first, second, change, difference]
+    });
+    section("Numbers") + &table(["", "monolith", "split", "Change", "Difference"], 4, rows)
+}
+
+fn trust(run: &Run, summary: &Summary) -> String {
+    let mut text = section("Can this be trusted?");
+    if let Some(sentence) = finding::controls(summary) {
+        let _ = write!(text, "{}\n\n", sentence.text());
+    }
+    let rows = summary.certificate.checks.iter().map(check_line).map(|check| {
+        let CheckLine { what, truth, found, passed, sentence } = check;
+        let passed = match passed {
+            Some(true) => "yes",
+            Some(false) => "**no**",
+            None => "open",
+        };
+        [what, truth, found, format!("{passed}. {sentence}")]
+    });
+    text += &table(["Control", "True", "Found", "Passed"], 0, rows);
+    let _ = write!(text, "\n{}\n", terminal::conduct_of(run, summary));
+    for how in finding::resumptions(run) {
+        let _ = write!(text, "\nThe run was {how}.\n");
+    }
+    for (what, those) in remarks(summary) {
+        let _ = write!(text, "\n<details><summary>{what}: {}</summary>\n\n", those.len());
+        those.iter().for_each(|remark| text += &format!("- {}\n", escaped(remark)));
+        text += "\n</details>\n";
+    }
+    text
+}
+
+fn beforehand(card: &Card) -> String {
+    let mut text = section("What was fixed beforehand, and what this does not show");
+    for (heading, body) in explain::sections(card) {
+        let _ = match body.as_slice() {
+            [only] => write!(text, "**{heading}.** {only}\n\n"),
+            several => write!(text, "**{heading}.**\n\n- {}\n\n", several.join("\n- ")),
+        };
+    }
+    text.trim_end().to_owned() + "\n"
+}
+
+fn circumstances(run: &Run) -> String {
+    let rows = facts(run).into_iter().map(|(what, fact)| [what.to_owned(), escaped(&fact)]);
+    section("Circumstances") + &table(["", ""], 0, rows)
+}
+
+fn commands(run: &Run) -> String {
+    let Run { command, id, .. } = run;
+    let mut text = section("The same again");
+    let _ = write!(text, "```sh\n{command}\n```\n\n");
+    text += "Every number here, computed again from the raw data, without any load:\n\n";
+    let _ = write!(text, "```sh\ncargo lab verify {id}\n```\n");
+    text
+}
+
+fn section(heading: &str) -> String {
+    format!("## {heading}\n\n")
+}
+
+/// A table of which so many columns, after the first, hold numbers.
+fn table<const N: usize>(
+    head: [&str; N],
+    numbers: usize,
+    rows: impl Iterator<Item = [String; N]>,
+) -> String {
+    let rule = |column| if (1..=numbers).contains(&column) { "--:" } else { "---" };
+    let mut text = format!("| {} |\n", head.join(" | "));
+    let _ = writeln!(text, "|{}|", (0..N).map(rule).collect::<Vec<_>>().join("|"));
+    for row in rows {
+        let _ = writeln!(text, "| {} |", row.join(" | "));
+    }
+    text
+}
+
+/// Text from elsewhere, for instance the name of a machine, as text: neither HTML nor Markdown.
+pub(super) fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for character in svg::escape(text).chars() {
+        if matches!(character, '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~') {
+            escaped.push('\\');
+        }
+        // A line break would end the table's row.
+        escaped.push(if character.is_control() { ' ' } else { character });
+    }
+    escaped
+}
