@@ -10,27 +10,15 @@ use tokio::{
 
 use super::*;
 
-/// Sends back whatever comes.
-async fn echo() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                stream.set_nodelay(true).unwrap();
-                let (mut from, mut to) = stream.into_split();
-                tokio::io::copy(&mut from, &mut to).await
-            });
-        }
-    });
-    address
-}
-
 /// A link to an echo. The thread that carries the bytes ends with the test's process.
 async fn linked(rtt_ms: f64) -> (SocketAddr, Arc<Line>) {
     let rtt_ms = Duration::from_secs_f64(rtt_ms / 1e3);
     let line = Arc::new(Line::new(rtt_ms));
-    let args = Args { listen: "127.0.0.1:0".parse().unwrap(), to: echo().await, rtt_ms };
+    let args = Args {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        to: rehearsal::echo().await.unwrap().0,
+        rtt_ms,
+    };
     let (address, _failure) = start(args, Arc::clone(&line)).await.unwrap();
     (address, line)
 }

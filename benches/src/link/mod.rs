@@ -11,6 +11,7 @@
 
 mod achieved;
 mod delay;
+mod rehearsal;
 
 use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
 
@@ -18,12 +19,18 @@ use anyhow::{Context, bail, ensure};
 use nix::unistd::Pid;
 use tokio::{net::TcpListener, runtime, sync::oneshot};
 
-pub use self::achieved::{Achieved, Direction};
 use self::delay::Line;
+pub use self::{
+    achieved::{Achieved, Direction},
+    rehearsal::{Rehearsal, rehearse},
+};
 use crate::{
     intermediary::{Intermediary, Program, answer, obey},
     load::punctual,
 };
+
+/// The lengths that are measured, milliseconds. With the first, the relay is there and adds nothing.
+pub const RTTS_MS: [f64; 4] = [0.0, 0.2, 1.0, 5.0];
 
 /// Its name in ready line, messages and results.
 pub const ROLE: &str = "link";
