@@ -115,8 +115,11 @@ impl Intermediary {
             self.orders.write_all(format!("{order}\n").as_bytes()).await?;
             self.answers.next_line().await
         };
-        let line = timeout(PATIENCE, exchange).await;
-        let line = line.with_context(|| format!("the {role} did not answer in {PATIENCE:?}"))?;
+        let Ok(line) = timeout(PATIENCE, exchange).await else {
+            // An answer that comes later would be taken for that to the next order.
+            let _ = self.child.start_kill();
+            bail!("the {role} did not answer in {PATIENCE:?}");
+        };
         let line = line.ok().flatten().with_context(|| format!("the {role} is gone"))?;
         let answer: Answer<T> = serde_json::from_str(&line)
             .with_context(|| format!("the {role} answered {order:?} with {line:?}"))?;

@@ -12,7 +12,10 @@ use lab::{
     link::Link,
     load::{Body, Connections},
     probe,
-    relay::{Policy, Relay},
+    relay::{
+        Policy, Relay,
+        haproxy::{self, HaProxy},
+    },
 };
 use tokio::net::TcpListener;
 
@@ -24,7 +27,8 @@ fn program() -> Program {
 async fn server(name: &'static str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let router = Router::new().route("/", get(move || async move { name }));
+    let home = get(move || async move { name });
+    let router = Router::new().route("/", home).route("/readyz", get(|| async { "ready" }));
     tokio::spawn(async move { axum::serve(listener, router).await });
     address
 }
@@ -74,6 +78,30 @@ async fn a_link_delays_what_goes_over_it_and_says_by_how_much() {
     let error = link.set_rtt_ms(-1.0).await.unwrap_err().to_string();
     assert!(error.contains("0 to 1000 ms"), "{error}");
     link.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn haproxy_does_what_the_relay_does() {
+    if let Err(error) = haproxy::installed() {
+        // Not among what everything is required of: it is there by flag, where it is installed.
+        println!("ignored: needs HAProxy: {error}");
+        return;
+    }
+    let (a, b) = (server("a").await, server("b").await);
+    let unused = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nobody = unused.local_addr().unwrap();
+    drop(unused);
+    let dir = tempfile::tempdir().unwrap();
+    let replicas = [nobody, a, b];
+    let haproxy = HaProxy::start(&program(), Policy::RoundRobin, &replicas, dir.path()).await;
+    let haproxy = haproxy.unwrap();
+    let visitor = Connections::new(haproxy.address);
+    let mut seen = Vec::new();
+    for _ in 0..12 {
+        seen.push(ask(&visitor).await);
+    }
+    assert!(seen.contains(&"a".to_owned()) && seen.contains(&"b".to_owned()), "{seen:?}");
+    haproxy.stop().await.unwrap();
 }
 
 #[tokio::test]

@@ -35,8 +35,12 @@ pub(super) async fn forward(rotation: Arc<Rotation>, request: Request<Incoming>)
     let spare = repeatable.then(|| head.clone());
     let body = if repeatable { Sent::Right(Empty::new()) } else { Sent::Left(body) };
     let mut request = Request::from_parts(head, body);
-    let mut tried = Vec::new();
+    let (mut tried, mut retried) = (Vec::new(), false);
     while let Some(replica) = rotation.next(&tried) {
+        if retried {
+            rotation.retried.fetch_add(1, Ordering::Relaxed);
+        }
+        retried = true;
         let Failed { unsent, stale } = match replica.send(request).await {
             Ok(mut answer) => {
                 strip(answer.headers_mut());
@@ -53,7 +57,6 @@ pub(super) async fn forward(rotation: Arc<Rotation>, request: Request<Incoming>)
             Some(same) => request = same,
             None => return refuse(&rotation, StatusCode::BAD_GATEWAY, "the answer was lost"),
         }
-        rotation.retried.fetch_add(1, Ordering::Relaxed);
     }
     refuse(&rotation, StatusCode::SERVICE_UNAVAILABLE, "no replica takes requests")
 }

@@ -45,25 +45,23 @@ impl HaProxy {
         let haproxy = installed()?;
         let file = directory.join("haproxy.cfg");
         fs::write(&file, configuration(policy, replicas))?;
-        let command = || {
-            let mut command = Command::new(&haproxy);
-            command.env_clear().env(program.mark.0, &program.mark.1).arg("-f").arg(&file);
-            command
-        };
-        let check = command().arg("-c").stdin(Stdio::null()).output().await?;
-        let complaint = String::from_utf8_lossy(&check.stderr);
-        let complaint = complaint.lines().next().unwrap_or_default();
-        ensure!(check.status.success(), "haproxy refuses its configuration: {complaint}");
         // It is handed a socket that listens already: no port has to be guessed, and nobody has to
         // wait until it is there.
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
-        let child = command()
-            .arg("-db")
-            .stdin(Stdio::from(OwnedFd::from(listener)))
+        let command = |flag: &str, listener: TcpListener| {
+            let mut command = Command::new(&haproxy);
+            command.env_clear().env(program.mark.0, &program.mark.1).arg("-f").arg(&file).arg(flag);
+            command.stdin(Stdio::from(OwnedFd::from(listener))).kill_on_drop(true);
+            command
+        };
+        let check = command("-c", listener.try_clone()?).output().await?;
+        let complaint = String::from_utf8_lossy(&check.stderr);
+        let complaint = complaint.lines().find(|line| line.contains("config")).unwrap_or_default();
+        ensure!(check.status.success(), "haproxy refuses its configuration: {complaint}");
+        let child = command("-db", listener)
             .stdout(Stdio::null())
             .process_group(0)
-            .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot start {}", haproxy.display()))?;
         let pid = Pid::from_raw(i32::try_from(child.id().context("it was not waited for")?)?);

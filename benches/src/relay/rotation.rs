@@ -34,7 +34,7 @@ pub enum Policy {
 pub struct Stats {
     /// The replicas in the rotation or asked whether they are ready.
     pub replicas: Vec<ReplicaStats>,
-    /// Requests that were sent to a second replica because the first had failed.
+    /// Requests that were sent once more, because nothing had come of it the first time.
     pub retried: u64,
     /// Requests that were answered by the relay itself: nobody was there, or the answer got lost.
     pub refused: u64,
