@@ -18,8 +18,8 @@ use super::{Args, achieved::Achieved, delay::Line, start};
 /// What is sent: as long as a small request.
 const MESSAGE: [u8; 200] = [b'x'; 200];
 
-/// Exchanges before the first that counts.
-const WARM_UP: usize = 20;
+/// Exchanges before the first that counts: until the link has learnt how late its timers are.
+const WARM_UP: usize = 100;
 
 /// What echoes took, as seen by who sent them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
