@@ -2,7 +2,7 @@
 
 use std::{
     env, fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -11,9 +11,13 @@ use nix::time::ClockId;
 
 use crate::{
     affinity,
+    fleet::quota::{Enforcement, Quotas, Share, preflight},
+    guardian::Guardian,
+    link::{self, Rehearsal},
     load::{Timer, Times, punctual},
     machine,
     record::Machine,
+    relay::haproxy,
 };
 
 /// One line of the examination.
@@ -41,9 +45,10 @@ pub async fn examine() -> anyhow::Result<()> {
         hardware(&machine),
         cores()?,
         load(&machine),
-        cgroup(),
-        quota(),
+        quotas().await?,
+        limit(),
         timers().await?,
+        link().await?,
         ticks()?,
         postgresql(),
         balancer(),
@@ -91,21 +96,31 @@ fn load(machine: &Machine) -> Finding {
     }
 }
 
-fn cgroup() -> Finding {
-    let root = Path::new("/sys/fs/cgroup");
-    let found = if root.join("cgroup.controllers").is_file() {
-        "version 2"
-    } else if root.join("cpu").is_dir() {
-        "version 1"
-    } else {
-        let instead = "not needed: cores are shared out by affinity";
-        return Finding::lacking("cgroup", "none mounted", instead);
+/// Whether servers can be kept to a budget, tried out by using one up.
+async fn quotas() -> anyhow::Result<Finding> {
+    const WHAT: &str = "quotas";
+    let mut guardian = Guardian::start()?;
+    let quotas = Quotas::open(guardian.mark().1);
+    guardian.remove_groups_at_end(&quotas)?;
+    let server_cores = affinity::layout(&affinity::cores()?).server_cores;
+    let (kind, share) = match preflight(&quotas, &server_cores, guardian.mark()).await? {
+        Enforcement::CgroupV1(share) => ("control groups, version 1", share),
+        Enforcement::CgroupV2(share) => ("control groups, version 2", share),
+        Enforcement::Affinity { why } => {
+            let instead = format!("servers are kept apart by affinity alone: {why}");
+            return Ok(Finding::lacking(WHAT, "none", &instead));
+        }
     };
-    Finding::fine("cgroup", format!("{found}; not needed: cores are shared out by affinity"))
+    let Share { asked, achieved, .. } = share;
+    let found = format!("{kind}; a quota of {asked} comes to {achieved:.3} CPU");
+    Ok(match share.check() {
+        Ok(()) => Finding::fine(WHAT, found),
+        Err(error) => Finding::lacking(WHAT, found, &error.to_string()),
+    })
 }
 
 /// A quota on the lab itself would stop servers in the middle of a period.
-fn quota() -> Finding {
+fn limit() -> Finding {
     let read = |path: &str| fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
     let limit = match read("/sys/fs/cgroup/cpu.max") {
         Some(max) if max.starts_with("max") => None,
@@ -113,34 +128,61 @@ fn quota() -> Finding {
         None => read("/sys/fs/cgroup/cpu/cpu.cfs_quota_us").filter(|quota| quota != "-1"),
     };
     match limit {
-        None => Finding::fine("quota", "none on the lab's CPU"),
+        None => Finding::fine("limit", "none on the lab's own CPU"),
         Some(limit) => Finding::lacking(
-            "quota",
-            format!("the lab's CPU is limited ({limit} µs)"),
+            "limit",
+            format!("the lab's own CPU is limited ({limit} µs)"),
             "measured as it is: CPU per page is right, latency has the pauses in it",
         ),
     }
 }
 
-/// How late the timer fires that the generator waits with.
+/// What a wait of 200 µs comes to with the timer that generator and link wait with.
 async fn timers() -> anyhow::Result<Finding> {
-    const TRIES: u32 = 200;
+    const TRIES: u32 = 500;
+    const WAIT: Duration = Duration::from_micros(200);
     let real_time = punctual();
     let timer = Timer::new()?;
-    let mut late = Times::new();
+    let mut waits = Times::new();
     for _ in 0..TRIES {
-        let deadline = Instant::now() + Duration::from_millis(1);
-        timer.wait_until(deadline).await?;
-        late.record(deadline.elapsed());
+        let start = Instant::now();
+        timer.wait_until(start + WAIT).await?;
+        waits.record(start.elapsed());
     }
-    let (median, p99) = (late.quantile_us(0.5), late.quantile_us(0.99));
+    let (median, p99) = (waits.quantile_us(0.5), waits.quantile_us(0.99));
     let thread = if real_time { "a real-time thread" } else { "an ordinary thread" };
-    let found = format!("timerfd wakes {thread} {median} µs late (median), {p99} µs (p99)");
+    let found = format!("200 µs of waiting take {thread} {median} µs (median), {p99} µs (p99)");
     Ok(if p99 > 1_000 {
         let instead = "slices with a generator lag above 1 ms are flagged in the report";
         Finding::lacking("timers", found, instead)
     } else {
         Finding::fine("timers", found)
+    })
+}
+
+/// What links of all lengths that are measured come to. The relay that adds nothing shows what it costs
+/// to have one.
+async fn link() -> anyhow::Result<Finding> {
+    const ECHOES: usize = 300;
+    let direct = link::rehearse(None, ECHOES).await?;
+    let (mut lengths, mut faults) = (Vec::new(), Vec::new());
+    for rtt_ms in link::RTTS_MS {
+        let Rehearsal { p50_ms, p99_ms, achieved } = link::rehearse(Some(rtt_ms), ECHOES).await?;
+        lengths.push(format!("{rtt_ms} ms added: {p50_ms:.3} ({p99_ms:.3})"));
+        faults.extend(achieved.and_then(|achieved| achieved.check().err()));
+    }
+    let found = format!(
+        "an echo takes {:.3} ms (p99 {:.3}); {}",
+        direct.p50_ms,
+        direct.p99_ms,
+        lengths.join("; ")
+    );
+    Ok(match faults.first() {
+        None => Finding::fine("link", found),
+        Some(fault) => {
+            let instead = format!("trials in which this is so are void: {fault}");
+            Finding::lacking("link", found, &instead)
+        }
     })
 }
 
@@ -163,15 +205,14 @@ fn postgresql() -> Finding {
 }
 
 fn balancer() -> Finding {
-    match on_path(&["haproxy"]) {
-        Some(path) => Finding::fine("balancer", path.display().to_string()),
-        None => Finding::lacking(
-            "balancer",
-            "no HAProxy",
-            "not needed yet: no experiment so far puts several servers behind one address; the lab's \
-             own relay comes with the first that does",
-        ),
-    }
+    const OWN: &str = "the lab's own relay";
+    Finding::fine(
+        "balancer",
+        match haproxy::installed() {
+            Ok(path) => format!("{OWN}; by flag {}", path.display()),
+            Err(_) => format!("{OWN}; HAProxy is not installed"),
+        },
+    )
 }
 
 fn browser() -> Finding {

@@ -29,7 +29,10 @@ use nix::{
     unistd::{Pid, setsid},
 };
 
-use crate::probe;
+use crate::{
+    fleet::quota::{self, Quotas},
+    probe,
+};
 
 /// The environment variable that marks a run's processes.
 const MARK: &str = "CONDUIT_LAB_RUN";
@@ -80,6 +83,16 @@ impl Guardian {
         Ok(directory.keep())
     }
 
+    /// Has the control groups of a run removed at the end, after all processes have ended. What was
+    /// frozen in them is let go before: a frozen process does not even die.
+    pub fn remove_groups_at_end(&mut self, quotas: &Quotas) -> anyhow::Result<()> {
+        for directory in quotas.directories() {
+            let path = directory.to_str().context("a control group whose path is no UTF-8")?;
+            self.tell(&format!("group {path}"))?;
+        }
+        Ok(())
+    }
+
     /// Has a database of a PostgreSQL server that is not ours dropped at the end.
     pub fn drop_at_end(&mut self, server: &DatabaseUrl, database: &str) -> anyhow::Result<()> {
         self.tell(&format!("database {database} {}", server.expose()))
@@ -121,7 +134,11 @@ pub fn stand(mark: &str) -> anyhow::Result<()> {
         }
         line.clear();
     }
+    duties.groups.iter().for_each(|group| quota::thaw(group));
     end_marked(mark)?;
+    if let Err(error) = quota::clear(&duties.groups) {
+        eprintln!("a control group is left behind: {error}");
+    }
     duties.drop_databases();
     for directory in &duties.directories {
         // It may be gone already.
@@ -134,6 +151,7 @@ pub fn stand(mark: &str) -> anyhow::Result<()> {
 #[derive(Debug, Default)]
 struct Duties {
     directories: Vec<PathBuf>,
+    groups: Vec<PathBuf>,
     databases: Vec<(String, DatabaseUrl)>,
 }
 
@@ -141,6 +159,7 @@ impl Duties {
     fn take(&mut self, line: &str) {
         match line.split_once(' ') {
             Some(("directory", path)) => self.directories.push(PathBuf::from(path)),
+            Some(("group", path)) => self.groups.push(PathBuf::from(path)),
             Some(("database", named)) => {
                 let (name, server) = named.split_once(' ').unwrap_or_default();
                 self.databases.push((name.to_owned(), DatabaseUrl::from(server.to_owned())));

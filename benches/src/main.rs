@@ -15,9 +15,9 @@ use lab::{
     databases::Engine,
     doctor,
     experiment::{self, Preset},
-    guardian,
+    guardian, link,
     record::Run,
-    report,
+    relay, report,
     run::{self, Order},
     seed,
     site::DATASET_SEED,
@@ -100,6 +100,10 @@ enum Command {
     },
     #[command(hide = true)]
     Guardian { mark: String },
+    #[command(hide = true)]
+    Relay(relay::Args),
+    #[command(hide = true)]
+    Link(link::Args),
 }
 
 #[derive(Args, Debug)]
@@ -177,9 +181,15 @@ fn main() -> ExitCode {
 }
 
 fn start(command: Command) -> anyhow::Result<ExitCode> {
-    if let Command::Guardian { mark } = command {
-        guardian::stand(&mark)?;
-        return Ok(ExitCode::SUCCESS);
+    // Other processes of the lab: each lives as long as its stdin is open.
+    let role = match &command {
+        Command::Guardian { mark } => Some(guardian::stand(mark)),
+        Command::Relay(args) => Some(relay::run(args)),
+        Command::Link(args) => Some(link::run(*args)),
+        _ => None,
+    };
+    if let Some(ended) = role {
+        return ended.map(|()| ExitCode::SUCCESS);
     }
     // One thread: whatever else the lab does must not take CPU from the generator's thread.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -235,7 +245,9 @@ async fn carry_out(command: Command) -> anyhow::Result<()> {
             println!("{}", report::write(&folder, &run)?.display());
             Ok(())
         }
-        Command::Guardian { .. } => unreachable!("the guardian never gets here"),
+        Command::Guardian { .. } | Command::Relay(_) | Command::Link(_) => {
+            unreachable!("other processes of the lab never get here")
+        }
     }
 }
 

@@ -12,7 +12,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lab::probe;
+use lab::{
+    fleet::quota::{Kind, Limits, Quotas},
+    probe,
+};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -95,6 +98,46 @@ fn killing_the_lab_ends_its_processes_and_removes_its_files() {
     assert!(scene.guardian.wait().unwrap().success());
     assert!(!doomed.exists(), "its files are removed");
     assert!(dir.path().exists(), "and nobody else's");
+}
+
+/// A process that was frozen, even one that does not carry the mark, goes with its group.
+#[test]
+fn control_groups_are_removed_with_everything_in_them() {
+    let mark = format!("{}-guardian", std::process::id());
+    let quotas = Quotas::open(&mark);
+    if let Kind::Affinity { why } = quotas.kind() {
+        let required = std::env::var_os("CONDUIT_REQUIRE_ALL").is_some_and(|value| value == "1");
+        assert!(!required, "{why}");
+        println!("ignored: needs control groups: {why}");
+        return;
+    }
+    let group = quotas.group("server", &Limits::default()).unwrap();
+    let under = group.under();
+    let mut server =
+        Command::new(&under[0]).args(&under[1..]).args(["/bin/sleep", "1000"]).spawn().unwrap();
+    eventually("it is in its group", || group.members().len() == 1);
+    if group.freeze().unwrap() {
+        eventually("it is frozen", || group.is_frozen().unwrap());
+    }
+    let directories = quotas.directories();
+
+    let mut guardian = Command::new(env!("CARGO_BIN_EXE_lab"))
+        .args(["guardian", &mark])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut pipe = guardian.stdin.take().unwrap();
+    for directory in &directories {
+        assert!(directory.exists());
+        writeln!(pipe, "group {}", directory.display()).unwrap();
+    }
+    // The lab is killed: it removes nothing itself.
+    std::mem::forget((group, quotas));
+    drop(pipe);
+    assert!(guardian.wait().unwrap().success());
+    assert!(directories.iter().all(|directory| !directory.exists()), "{directories:?}");
+    assert!(!server.wait().unwrap().success());
 }
 
 #[test]

@@ -2,7 +2,11 @@
 //! order and on the servers' core, of which at most one arm runs at a time while measuring. They may
 //! also be containers, which [`crate::composition`] finds.
 
+pub mod budget;
+pub mod operations;
+pub mod quota;
 mod server;
+pub mod topology;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
