@@ -7,7 +7,7 @@ use sqlx::{FromRow, QueryBuilder, types::Json};
 use super::{Kind, Task, lab::Point};
 use crate::{
     InProcess,
-    db::{Tx, in_tx},
+    db::{Dual, Tx, in_tx},
 };
 
 /// How long a job is its worker's without a word from it. Much longer than two machines' clocks are
@@ -145,20 +145,24 @@ pub(crate) async fn claim(
     most: usize,
     until: DateTime<Utc>,
 ) -> sqlx::Result<Vec<Claimed>> {
-    let skip_locked = tx.skip_locked();
-    let mut jobs: Vec<Claimed> = in_tx!(tx, db => {
-        let mut query = QueryBuilder::new(
-            "with next as materialized (select id from job where state = 'ready' and kind = ",
-        );
-        query.push_bind(kind.name());
-        query.push(format_args!(" order by priority, id limit {most}{skip_locked})"));
-        query.push(
-            " update job set state = 'running', unique_key = null, fence = fence + 1,
-            attempts = attempts + 1, due_at = ",
-        );
-        query.push_bind(until).push(" where id in (select id from next)").push(claimed!());
-        query.build_query_as().fetch_all(db).await
-    })?;
+    macro_rules! claim {
+        ($lock:literal) => {
+            concat!(
+                "with next as materialized (
+                    select id from job where state = 'ready' and kind = $1
+                    order by priority, id limit $2",
+                $lock,
+                ") update job set state = 'running', unique_key = null, fence = fence + 1,
+                    attempts = attempts + 1, due_at = $3
+                where id in (select id from next)",
+                claimed!()
+            )
+        };
+    }
+    const CLAIM: Dual = Dual { sqlite: claim!(""), postgres: claim!(" for update skip locked") };
+    let (claim, most) = (tx.pick(CLAIM), i64::try_from(most).unwrap_or(i64::MAX));
+    let mut jobs: Vec<Claimed> = in_tx!(tx, db => sqlx::query_as(claim)
+        .bind(kind.name()).bind(most).bind(until).fetch_all(db).await)?;
     // An update returns its rows in any order.
     jobs.sort_unstable_by_key(|job| (job.priority, job.id));
     Ok(jobs)
@@ -182,20 +186,24 @@ pub(crate) async fn keep(
     Ok(kept.is_some())
 }
 
-/// Deletes jobs that had their effect, all in one statement.
+/// Deletes jobs that had their effect, all in one statement, whose text is the same however many
+/// they are: so it is prepared once.
 pub(crate) async fn finish(tx: &mut Tx, done: &[(i64, i64)]) -> sqlx::Result<()> {
+    const FINISH: Dual = Dual {
+        // By a join, because SQLite looks pairs up one by one only if one side of them is a table.
+        sqlite: "
+            delete from job where id in (
+                select j.id from json_each($1) done
+                join job j on j.id = done.value ->> 0 and j.fence = done.value ->> 1)",
+        postgres: "
+            delete from job using jsonb_array_elements($1) done
+            where job.id = (done ->> 0)::bigint and job.fence = (done ->> 1)::bigint",
+    };
     if done.is_empty() {
         return Ok(());
     }
-    in_tx!(tx, db => {
-        // By a join, because SQLite looks pairs up one by one only if one side of them is a table.
-        let mut query = QueryBuilder::new("delete from job where id in (select j.id from (");
-        query.push_values(done, |mut row, (id, fence)| {
-            row.push_bind(*id).push_bind(*fence);
-        });
-        query.push(") v join job j on j.id = v.column1 and j.fence = v.column2)");
-        query.build().execute(db).await.map(drop)
-    })
+    let finish = tx.pick(FINISH);
+    in_tx!(tx, db => sqlx::query(finish).bind(Json(done)).execute(db).await.map(drop))
 }
 
 /// Writes down how a job ended that is not done. Whoever took it over in the meantime is not
@@ -243,23 +251,26 @@ impl Lost {
 /// What is due becomes ready: jobs whose wait is over, and those that a worker had and left. A job
 /// that has taken a worker down with it in each of its attempts is dead.
 pub(crate) async fn promote(tx: &mut Tx, now: DateTime<Utc>) -> sqlx::Result<Vec<Lost>> {
-    let skip_locked = tx.skip_locked();
-    in_tx!(tx, db => {
-        let mut query = QueryBuilder::new(
-            "with due as materialized (
-                select id from job where state in ('delayed', 'running') and due_at <= ",
-        );
-        query.push_bind(now);
-        query.push(format_args!(" order by due_at limit 1000{skip_locked})"));
-        query.push(
-            " update job set
-                reason = case when state = 'running' then 'its worker vanished' else reason end,
-                state = case when state = 'running' and attempts >= max_attempts
-                    then 'dead' else 'ready' end
-            where id in (select id from due) returning kind, task, state",
-        );
-        query.build_query_as().fetch_all(db).await
-    })
+    macro_rules! promote {
+        ($lock:literal) => {
+            concat!(
+                "with due as materialized (
+                    select id from job where state in ('delayed', 'running') and due_at <= $1
+                    order by due_at limit 1000",
+                $lock,
+                ") update job set
+                    reason = case when state = 'running' then 'its worker vanished'
+                        else reason end,
+                    state = case when state = 'running' and attempts >= max_attempts
+                        then 'dead' else 'ready' end
+                where id in (select id from due) returning kind, task, state"
+            )
+        };
+    }
+    const PROMOTE: Dual =
+        Dual { sqlite: promote!(""), postgres: promote!(" for update skip locked") };
+    let promote = tx.pick(PROMOTE);
+    in_tx!(tx, db => sqlx::query_as(promote).bind(now).fetch_all(db).await)
 }
 
 /// Jobs of kinds that this program does not know are set aside with the reason. The index is asked
