@@ -134,7 +134,8 @@ impl Queue for Graphile {
     }
 
     async fn clear(&self) -> Result<()> {
-        // A finished job's row is gone.
+        const CLEAR: &str = "delete from graphile_worker._private_jobs";
+        sqlx::query(CLEAR).execute(&self.pool).await?;
         Ok(())
     }
 }

@@ -3,9 +3,10 @@
 //! else.
 //!
 //! Read in this order: `queue` (what a queue has to do here), `ours`, `apalis_sqlite`, `graphile`, `rounds`
-//! (the order in which they do it), `report`.
+//! (the order in which they do it) with `cpu`, `report`.
 
 mod apalis_sqlite;
+mod cpu;
 mod graphile;
 mod ours;
 mod queue;
@@ -47,7 +48,7 @@ async fn main() -> Result<()> {
         let folder = tempfile::tempdir()?;
         let ours = Ours::on_sqlite(folder.path()).await?;
         let peer = Apalis::new(folder.path(), &args.plan).await?;
-        comparisons.push(rounds::compare("sqlite", ours, peer, &args.plan).await?);
+        comparisons.push(rounds::compare("sqlite", None, ours, peer, &args.plan).await?);
     }
     if wanted("postgres") {
         let started = tokio::task::spawn_blocking(PrivateServer::start_durable).await??;
@@ -55,7 +56,7 @@ async fn main() -> Result<()> {
         let folder = tempfile::tempdir()?;
         let ours = Ours::on_postgres(&server, folder.path()).await?;
         let peer = Graphile::new(&server, &args.plan).await?;
-        comparisons.push(rounds::compare("postgres", ours, peer, &args.plan).await?);
+        comparisons.push(rounds::compare("postgres", server.pid(), ours, peer, &args.plan).await?);
     }
     report::print(&comparisons, &args.plan);
     if let Some(file) = &args.json {

@@ -97,7 +97,11 @@ impl Queue for Ours {
     }
 
     async fn clear(&self) -> Result<()> {
-        // A finished job's row is gone.
+        const CLEAR: &str = "delete from job";
+        match self.app.db() {
+            Db::Sqlite { write, .. } => sqlx::query(CLEAR).execute(write).await.map(drop)?,
+            Db::Postgres(pool) => sqlx::query(CLEAR).execute(pool).await.map(drop)?,
+        }
         Ok(())
     }
 }

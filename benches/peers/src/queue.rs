@@ -41,7 +41,7 @@ pub(crate) trait Queue {
     /// no round pays for another.
     async fn settle(&self) -> Result<()>;
 
-    /// Removes what finished jobs leave.
+    /// Removes all jobs.
     async fn clear(&self) -> Result<()>;
 }
 

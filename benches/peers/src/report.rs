@@ -1,6 +1,6 @@
 //! What was measured, as a table and as JSON.
 
-use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
+use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 
 use crate::rounds::{Comparison, Plan, Turn};
@@ -8,25 +8,8 @@ use crate::rounds::{Comparison, Plan, Turn};
 /// The number of jobs below which a 99th percentile is a few chance values.
 const ENOUGH_FOR_P99: u32 = 9_500;
 
-/// A figure of a turn, and how to say it.
-struct Figure {
-    name: &'static str,
-    unit: &'static str,
-    /// How many jobs must have been enqueued for it to mean something.
-    enqueues: u32,
-    of: fn(&Turn) -> f64,
-}
-
-const FIGURES: [Figure; 3] = [
-    Figure { name: "throughput", unit: "jobs/s", enqueues: 0, of: |turn| turn.throughput },
-    Figure { name: "enqueue p50", unit: "µs", enqueues: 100, of: |turn| turn.enqueue_p50 },
-    Figure {
-        name: "enqueue p99",
-        unit: "µs",
-        enqueues: ENOUGH_FOR_P99,
-        of: |turn| turn.enqueue_p99,
-    },
-];
+/// The backlog below which processor time, counted in hundredths of a second, is too coarse.
+const ENOUGH_FOR_CPU: u32 = 5_000;
 
 /// Several rounds' values of one figure: their median, and the smallest and the largest.
 struct Spread {
@@ -53,34 +36,57 @@ impl Spread {
     }
 }
 
-/// One row: a figure of both, and the ratio of each round.
+/// One figure of both queues, and the ratio of each round.
 struct Row<'a> {
     database: &'a str,
-    figure: &'static Figure,
+    figure: String,
+    unit: &'static str,
     peer_name: &'a str,
     ours: Spread,
     peer: Spread,
     ratio: Spread,
 }
 
+impl<'a> Row<'a> {
+    fn of(
+        comparison: &'a Comparison,
+        figure: impl Into<String>,
+        unit: &'static str,
+        value: impl Fn(&Turn) -> f64,
+    ) -> Self {
+        let Comparison { database, ours, peer } = comparison;
+        let values = |turns: &[Turn]| turns.iter().map(&value).collect::<Vec<_>>();
+        let (ours, theirs) = (values(&ours.turns), values(&peer.turns));
+        let ratio = ours.iter().zip(&theirs).map(|(ours, theirs)| ours / theirs).collect();
+        Self {
+            database,
+            figure: figure.into(),
+            unit,
+            peer_name: &peer.name,
+            ours: Spread::of(ours),
+            peer: Spread::of(theirs),
+            ratio: Spread::of(ratio),
+        }
+    }
+}
+
 fn rows<'a>(comparisons: &'a [Comparison], plan: &Plan) -> Vec<Row<'a>> {
     let mut rows = Vec::new();
-    for Comparison { database, ours, peer } in comparisons {
-        for figure in &FIGURES {
-            if figure.enqueues > plan.enqueues {
-                continue;
+    for comparison in comparisons {
+        for (index, backlog) in plan.backlogs.iter().enumerate() {
+            let figure = format!("throughput, {backlog} waiting");
+            let throughput = |turn: &Turn| turn.drains[index].throughput;
+            rows.push(Row::of(comparison, figure, "jobs/s", throughput));
+            if *backlog >= ENOUGH_FOR_CPU {
+                let figure = format!("processor, {backlog} waiting");
+                rows.push(Row::of(comparison, figure, "µs/job", |turn| turn.drains[index].cpu));
             }
-            let values = |turns: &[Turn]| turns.iter().map(figure.of).collect::<Vec<_>>();
-            let (ours, theirs) = (values(&ours.turns), values(&peer.turns));
-            let ratio = ours.iter().zip(&theirs).map(|(ours, theirs)| ours / theirs).collect();
-            rows.push(Row {
-                database,
-                figure,
-                peer_name: &peer.name,
-                ours: Spread::of(ours),
-                peer: Spread::of(theirs),
-                ratio: Spread::of(ratio),
-            });
+        }
+        if plan.enqueues > 0 {
+            rows.push(Row::of(comparison, "enqueue p50", "µs", |turn| turn.enqueue_p50));
+        }
+        if plan.enqueues >= ENOUGH_FOR_P99 {
+            rows.push(Row::of(comparison, "enqueue p99", "µs", |turn| turn.enqueue_p99));
         }
     }
     rows
@@ -89,12 +95,12 @@ fn rows<'a>(comparisons: &'a [Comparison], plan: &Plan) -> Vec<Row<'a>> {
 /// Prints the table.
 pub(crate) fn print(comparisons: &[Comparison], plan: &Plan) {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::NOTHING);
     table.set_header(["database", "figure", "ours", "peer", "peer's", "ours / peer"]);
     for row in rows(comparisons, plan) {
         table.add_row([
             row.database.to_owned(),
-            format!("{}, {}", row.figure.name, row.figure.unit),
+            format!("{}, {}", row.figure, row.unit),
             row.ours.text(0),
             row.peer_name.to_owned(),
             row.peer.text(0),
@@ -103,12 +109,12 @@ pub(crate) fn print(comparisons: &[Comparison], plan: &Plan) {
     }
     println!("{table}");
     println!(
-        "{} rounds in turn, each of {} jobs and {} enqueued one by one: the median, and the least \
-         and the most of a round.",
-        plan.rounds, plan.jobs, plan.enqueues
+        "{} rounds in turn: the median, and the least and the most of a round. Enqueued one by one: \
+         {} a round.",
+        plan.rounds, plan.enqueues
     );
     if plan.enqueues < ENOUGH_FOR_P99 {
-        println!("No p99 of fewer than {ENOUGH_FOR_P99} jobs a round.");
+        println!("No p99 of fewer than {ENOUGH_FOR_P99} a round.");
     }
     for Comparison { database, ours, .. } in comparisons {
         println!("{database}: {}, for both", ours.durability);
@@ -122,8 +128,8 @@ pub(crate) fn document(comparisons: &[Comparison], plan: &Plan) -> Value {
         .map(|row| {
             json!({
                 "database": row.database,
-                "figure": row.figure.name,
-                "unit": row.figure.unit,
+                "figure": row.figure,
+                "unit": row.unit,
                 "peer": row.peer_name,
                 "ours": row.ours.json(),
                 "theirs": row.peer.json(),

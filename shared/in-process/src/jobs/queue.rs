@@ -1,5 +1,7 @@
 //! The statements of the queue. Each is short, and no transaction here outlasts a job.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use sqlx::{FromRow, QueryBuilder, types::Json};
@@ -138,6 +140,10 @@ fn in_memory(new: &NewJob<'_>, now: DateTime<Utc>) -> Claimed {
     }
 }
 
+// On PostgreSQL the rows to change are found through an array, here and below. It is the one form in
+// which the planner has no choice: a join may also be done by reading the whole table, and for a table
+// that was empty when the plan was made that is the cheapest way.
+
 /// Takes up to `most` jobs of one kind, the most urgent first; the lease is `until` then.
 pub(crate) async fn claim(
     tx: &mut Tx,
@@ -146,20 +152,22 @@ pub(crate) async fn claim(
     until: DateTime<Utc>,
 ) -> sqlx::Result<Vec<Claimed>> {
     macro_rules! claim {
-        ($lock:literal) => {
+        ($where:literal, $lock_and_end:literal) => {
             concat!(
-                "with next as materialized (
-                    select id from job where state = 'ready' and kind = $1
-                    order by priority, id limit $2",
-                $lock,
-                ") update job set state = 'running', unique_key = null, fence = fence + 1,
-                    attempts = attempts + 1, due_at = $3
-                where id in (select id from next)",
+                "update job set state = 'running', unique_key = null, fence = fence + 1,
+                    attempts = attempts + 1, due_at = $3 where ",
+                $where,
+                "select id from job where state = 'ready' and kind = $1
+                order by priority, id limit $2",
+                $lock_and_end,
                 claimed!()
             )
         };
     }
-    const CLAIM: Dual = Dual { sqlite: claim!(""), postgres: claim!(" for update skip locked") };
+    const CLAIM: Dual = Dual {
+        sqlite: claim!("id in (", ")"),
+        postgres: claim!("id = any (array(", " for update skip locked))"),
+    };
     let (claim, most) = (tx.pick(CLAIM), i64::try_from(most).unwrap_or(i64::MAX));
     let mut jobs: Vec<Claimed> = in_tx!(tx, db => sqlx::query_as(claim)
         .bind(kind.name()).bind(most).bind(until).fetch_all(db).await)?;
@@ -194,16 +202,17 @@ pub(crate) async fn finish(tx: &mut Tx, done: &[(i64, i64)]) -> sqlx::Result<()>
         sqlite: "
             delete from job where id in (
                 select j.id from json_each($1) done
-                join job j on j.id = done.value ->> 0 and j.fence = done.value ->> 1)",
+                join job j on j.id = cast(done.key as integer) and j.fence = done.value)",
         postgres: "
-            delete from job using jsonb_array_elements($1) done
-            where job.id = (done ->> 0)::bigint and job.fence = (done ->> 1)::bigint",
+            delete from job
+            where id = any (array(select key::bigint from jsonb_object_keys($1) key))
+                and fence = ($1 ->> id::text)::bigint",
     };
     if done.is_empty() {
         return Ok(());
     }
-    let finish = tx.pick(FINISH);
-    in_tx!(tx, db => sqlx::query(finish).bind(Json(done)).execute(db).await.map(drop))
+    let (finish, fences) = (tx.pick(FINISH), BTreeMap::from_iter(done.iter().copied()));
+    in_tx!(tx, db => sqlx::query(finish).bind(Json(&fences)).execute(db).await.map(drop))
 }
 
 /// Writes down how a job ended that is not done. Whoever took it over in the meantime is not
@@ -252,23 +261,26 @@ impl Lost {
 /// that has taken a worker down with it in each of its attempts is dead.
 pub(crate) async fn promote(tx: &mut Tx, now: DateTime<Utc>) -> sqlx::Result<Vec<Lost>> {
     macro_rules! promote {
-        ($lock:literal) => {
+        ($where:literal, $lock_and_end:literal) => {
             concat!(
-                "with due as materialized (
-                    select id from job where state in ('delayed', 'running') and due_at <= $1
-                    order by due_at limit 1000",
-                $lock,
-                ") update job set
+                "update job set
                     reason = case when state = 'running' then 'its worker vanished'
                         else reason end,
                     state = case when state = 'running' and attempts >= max_attempts
                         then 'dead' else 'ready' end
-                where id in (select id from due) returning kind, task, state"
+                where ",
+                $where,
+                "select id from job where state in ('delayed', 'running') and due_at <= $1
+                order by due_at limit 1000",
+                $lock_and_end,
+                " returning kind, task, state"
             )
         };
     }
-    const PROMOTE: Dual =
-        Dual { sqlite: promote!(""), postgres: promote!(" for update skip locked") };
+    const PROMOTE: Dual = Dual {
+        sqlite: promote!("id in (", ")"),
+        postgres: promote!("id = any (array(", " for update skip locked))"),
+    };
     let promote = tx.pick(PROMOTE);
     in_tx!(tx, db => sqlx::query_as(promote).bind(now).fetch_all(db).await)
 }
@@ -277,11 +289,15 @@ pub(crate) async fn promote(tx: &mut Tx, now: DateTime<Utc>) -> sqlx::Result<Vec
 /// for each gap between the known names: however many jobs of known kinds wait, that costs nothing.
 pub(crate) async fn park_unknown(tx: &mut Tx) -> sqlx::Result<()> {
     const READY: &str = "select id from job where state = 'ready' and kind";
+    const WHERE: Dual = Dual { sqlite: "id in (", postgres: "id = any (array(" };
+    const END: Dual = Dual { sqlite: ")", postgres: "))" };
+    let (of_these, end) = (tx.pick(WHERE), tx.pick(END));
     in_tx!(tx, db => {
         let mut query = QueryBuilder::new(
             "update job set state = 'parked', reason = 'this program knows no such kind of job'
-            where id in (",
+            where ",
         );
+        query.push(of_these);
         let names = Kind::names();
         query.push(READY).push(" < ").push_bind(names[0]);
         for gap in names.windows(2) {
@@ -289,7 +305,7 @@ pub(crate) async fn park_unknown(tx: &mut Tx) -> sqlx::Result<()> {
             query.push(" and kind < ").push_bind(gap[1]);
         }
         query.push(" union all ").push(READY).push(" > ").push_bind(names[names.len() - 1]);
-        query.push(")");
+        query.push(end);
         query.build().execute(db).await.map(drop)
     })
 }

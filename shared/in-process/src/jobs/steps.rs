@@ -36,7 +36,7 @@ impl InProcess {
     /// The database's.
     pub async fn take_synthetic(&self, most: usize) -> sqlx::Result<Vec<Taken>> {
         let until = self.clock.now() + self.jobs.lease;
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.db.begin_by_index().await?;
         let jobs = queue::claim(&mut tx, Kind::Synthetic, most, until).await?;
         tx.commit().await?;
         Ok(jobs.into_iter().map(Taken).collect())
@@ -48,7 +48,7 @@ impl InProcess {
     /// The database's.
     pub async fn finish_synthetic(&self, jobs: &[Taken]) -> sqlx::Result<()> {
         let done: Vec<_> = jobs.iter().map(|Taken(job)| (job.id, job.fence)).collect();
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.db.begin_by_index().await?;
         queue::finish(&mut tx, &done).await?;
         tx.commit().await.map(drop)
     }
