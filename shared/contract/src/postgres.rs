@@ -41,6 +41,12 @@ echo ready
 cat >/dev/null
 "#;
 
+/// What a server is told that does not have to wait for the disk.
+const CARELESS: &str = "
+        fsync = off
+        synchronous_commit = off
+        full_page_writes = off";
+
 /// How often another port is tried, when somebody else was quicker to take the first.
 const ATTEMPTS: usize = 3;
 
@@ -67,13 +73,26 @@ impl PrivateServer {
     /// # Errors
     /// When PostgreSQL is installed and does not start; with what it said.
     pub fn start() -> Result<Option<Self>> {
+        Self::start_with(CARELESS)
+    }
+
+    /// The same, and it waits for the disk, as it would if nobody had told it otherwise: for
+    /// measurements that a commit's cost is a part of.
+    ///
+    /// # Errors
+    /// Those of [`start`](Self::start).
+    pub fn start_durable() -> Result<Option<Self>> {
+        Self::start_with("")
+    }
+
+    fn start_with(settings: &str) -> Result<Option<Self>> {
         if let Some(url) = env::var(OVERRIDE).ok().filter(|url| !url.is_empty()) {
             return Ok(Some(Self { url: url.into(), own: None }));
         }
         let Some(programs) = programs() else { return Ok(None) };
         let mut attempt = 1;
         loop {
-            match start_at(&programs, free_port()?) {
+            match start_at(&programs, free_port()?, settings) {
                 Err(_) if attempt < ATTEMPTS => attempt += 1,
                 other => return other.map(Some),
             }
@@ -173,7 +192,7 @@ impl Drop for Own {
     }
 }
 
-fn start_at(programs: &Path, port: u16) -> Result<PrivateServer> {
+fn start_at(programs: &Path, port: u16, settings: &str) -> Result<PrivateServer> {
     // The script removes the folder, also when this process can't any more.
     let folder = tempfile::Builder::new().prefix("conduit-postgres-").tempdir()?.keep();
     if let Some(user) = server_user()? {
@@ -183,7 +202,7 @@ fn start_at(programs: &Path, port: u16) -> Result<PrivateServer> {
         .args(["-c", WATCH, "conduit-postgres"])
         .arg(&folder)
         .arg(programs)
-        .arg(configuration(port, &folder))
+        .arg(configuration(port, &folder, settings))
         .env("LC_ALL", "C")
         .current_dir("/")
         // So that Ctrl-C in the terminal reaches us and not the script, which has to outlive us.
@@ -208,16 +227,14 @@ fn start_at(programs: &Path, port: u16) -> Result<PrivateServer> {
     Ok(PrivateServer { url: url.into(), own: Some(own) })
 }
 
-fn configuration(port: u16, folder: &Path) -> String {
+fn configuration(port: u16, folder: &Path, settings: &str) -> String {
     let folder = folder.display();
     format!(
         "port = {port}
         listen_addresses = '127.0.0.1'
         unix_socket_directories = '{folder}'
-        fsync = off
-        synchronous_commit = off
-        full_page_writes = off
-        max_connections = 200"
+        max_connections = 200
+        {settings}"
     )
 }
 

@@ -46,6 +46,6 @@ fn a_server_that_cannot_start_says_why() {
         return println!("ignored: needs PostgreSQL, installed");
     };
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let error = start_at(&programs, taken.local_addr().unwrap().port()).err().unwrap();
+    let error = start_at(&programs, taken.local_addr().unwrap().port(), CARELESS).err().unwrap();
     assert!(error.to_string().contains("Address already in use"), "{error}");
 }

@@ -75,6 +75,11 @@ impl Server {
         Ok(Self { child, address, ready_line, rest_of_stdout: received })
     }
 
+    /// The number of the process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// `GET path`.
     ///
     /// # Errors

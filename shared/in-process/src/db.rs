@@ -65,6 +65,22 @@ impl Db {
         Ok(Tx { on, enqueued: Vec::new() })
     }
 
+    /// The same for statements on a table that is empty now and holds a million rows a minute later,
+    /// as that of jobs. They have to go by the indexes, whatever PostgreSQL last knew of the table: it
+    /// keeps the plan that it made when the table was small enough to be read whole and sorted.
+    /// (SQLite's plans don't depend on what a table holds.)
+    pub(crate) async fn begin_by_index(&self) -> sqlx::Result<Tx> {
+        // One message, and so no round trip more than to begin alone.
+        const BEGIN: &str = "begin; set local enable_seqscan = off; set local enable_sort = off";
+        match self {
+            Self::Sqlite { .. } => self.begin().await,
+            Self::Postgres(pool) => {
+                let on = On::Postgres(pool.begin_with(BEGIN).await?);
+                Ok(Tx { on, enqueued: Vec::new() })
+            }
+        }
+    }
+
     /// Whether the database answers within `patience`. Not counted as a statement: who watches a
     /// server must not disturb what is measured on it.
     pub(crate) async fn answers(&self, patience: Duration) -> bool {
@@ -102,14 +118,20 @@ impl Tx {
         Ok(self.enqueued)
     }
 
-    /// What makes a query take only rows that nobody else has locked. On SQLite there is nobody
-    /// else: one transaction writes at a time.
-    pub(crate) fn skip_locked(&self) -> &'static str {
+    /// The text for the database that this is on.
+    pub(crate) fn pick(&self, texts: Dual) -> &'static str {
         match self.on {
-            On::Sqlite(_) => "",
-            On::Postgres(_) => " for update skip locked",
+            On::Sqlite(_) => texts.sqlite,
+            On::Postgres(_) => texts.postgres,
         }
     }
+}
+
+/// A statement that can't be the same on both databases.
+#[derive(Clone, Copy)]
+pub(crate) struct Dual {
+    pub(crate) sqlite: &'static str,
+    pub(crate) postgres: &'static str,
 }
 
 tokio::task_local! {

@@ -50,7 +50,9 @@ pub use config::{
 };
 pub use connect::migrate;
 pub use db::{Db, JOB_STATEMENTS, SQL_STATEMENTS};
-pub use jobs::{JobArgs, JobPriority, Lab, Load, Missed, Naive, Placement, PlacementArgs, Point};
+pub use jobs::{
+    JobArgs, JobPriority, Lab, Load, Missed, Naive, Placement, PlacementArgs, Point, Taken,
+};
 pub use start_error::StartError;
 pub use tokens::LIFETIME as TOKEN_LIFETIME;
 

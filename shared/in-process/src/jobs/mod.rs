@@ -8,19 +8,22 @@
 //! each kind says why twice is harmless.
 //!
 //! Read in this order: `queue` (the statements), `run` (one job, from taking to outcome), `worker`
-//! (the loop), `wake` (how it learns that there is something to do), `schedule` (jobs by the clock),
+//! (the loop) with `lane` (how many at a time), `wake` (how it learns that there is something to do), `schedule` (jobs by the clock),
 //! `compute` (on whose threads), then the kinds, one file each. `lab` has what only experiments
-//! switch on, the points at which a process can be made to die among it.
+//! switch on, the points at which a process can be made to die among it; `steps` is for those who
+//! measure what the queue costs.
 
 mod args;
 mod backoff;
 mod compute;
 pub(crate) mod kinds;
 mod lab;
+mod lane;
 mod placement;
 mod queue;
 mod run;
 mod schedule;
+mod steps;
 pub(crate) mod view;
 mod wake;
 mod worker;
@@ -30,3 +33,4 @@ pub(crate) use kinds::{Kind, Task};
 pub use lab::{Lab, Load, Naive, Point};
 pub(crate) use placement::Jobs;
 pub(crate) use queue::{Enqueued, NewJob, enqueue};
+pub use steps::Taken;

@@ -1,5 +1,7 @@
 //! The statements of the queue. Each is short, and no transaction here outlasts a job.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use sqlx::{FromRow, QueryBuilder, types::Json};
@@ -7,7 +9,7 @@ use sqlx::{FromRow, QueryBuilder, types::Json};
 use super::{Kind, Task, lab::Point};
 use crate::{
     InProcess,
-    db::{Tx, in_tx},
+    db::{Dual, Tx, in_tx},
 };
 
 /// How long a job is its worker's without a word from it. Much longer than two machines' clocks are
@@ -138,6 +140,10 @@ fn in_memory(new: &NewJob<'_>, now: DateTime<Utc>) -> Claimed {
     }
 }
 
+// On PostgreSQL the rows to change are found through an array, here and below. It is the one form in
+// which the planner has no choice: a join may also be done by reading the whole table, and for a table
+// that was empty when the plan was made that is the cheapest way.
+
 /// Takes up to `most` jobs of one kind, the most urgent first; the lease is `until` then.
 pub(crate) async fn claim(
     tx: &mut Tx,
@@ -145,20 +151,26 @@ pub(crate) async fn claim(
     most: usize,
     until: DateTime<Utc>,
 ) -> sqlx::Result<Vec<Claimed>> {
-    let skip_locked = tx.skip_locked();
-    let mut jobs: Vec<Claimed> = in_tx!(tx, db => {
-        let mut query = QueryBuilder::new(
-            "with next as materialized (select id from job where state = 'ready' and kind = ",
-        );
-        query.push_bind(kind.name());
-        query.push(format_args!(" order by priority, id limit {most}{skip_locked})"));
-        query.push(
-            " update job set state = 'running', unique_key = null, fence = fence + 1,
-            attempts = attempts + 1, due_at = ",
-        );
-        query.push_bind(until).push(" where id in (select id from next)").push(claimed!());
-        query.build_query_as().fetch_all(db).await
-    })?;
+    macro_rules! claim {
+        ($where:literal, $lock_and_end:literal) => {
+            concat!(
+                "update job set state = 'running', unique_key = null, fence = fence + 1,
+                    attempts = attempts + 1, due_at = $3 where ",
+                $where,
+                "select id from job where state = 'ready' and kind = $1
+                order by priority, id limit $2",
+                $lock_and_end,
+                claimed!()
+            )
+        };
+    }
+    const CLAIM: Dual = Dual {
+        sqlite: claim!("id in (", ")"),
+        postgres: claim!("id = any (array(", " for update skip locked))"),
+    };
+    let (claim, most) = (tx.pick(CLAIM), i64::try_from(most).unwrap_or(i64::MAX));
+    let mut jobs: Vec<Claimed> = in_tx!(tx, db => sqlx::query_as(claim)
+        .bind(kind.name()).bind(most).bind(until).fetch_all(db).await)?;
     // An update returns its rows in any order.
     jobs.sort_unstable_by_key(|job| (job.priority, job.id));
     Ok(jobs)
@@ -182,20 +194,25 @@ pub(crate) async fn keep(
     Ok(kept.is_some())
 }
 
-/// Deletes jobs that had their effect, all in one statement.
+/// Deletes jobs that had their effect, all in one statement, whose text is the same however many
+/// they are: so it is prepared once.
 pub(crate) async fn finish(tx: &mut Tx, done: &[(i64, i64)]) -> sqlx::Result<()> {
+    const FINISH: Dual = Dual {
+        // By a join, because SQLite looks pairs up one by one only if one side of them is a table.
+        sqlite: "
+            delete from job where id in (
+                select j.id from json_each($1) done
+                join job j on j.id = cast(done.key as integer) and j.fence = done.value)",
+        postgres: "
+            delete from job
+            where id = any (array(select key::bigint from jsonb_object_keys($1) key))
+                and fence = ($1 ->> id::text)::bigint",
+    };
     if done.is_empty() {
         return Ok(());
     }
-    in_tx!(tx, db => {
-        // By a join, because SQLite looks pairs up one by one only if one side of them is a table.
-        let mut query = QueryBuilder::new("delete from job where id in (select j.id from (");
-        query.push_values(done, |mut row, (id, fence)| {
-            row.push_bind(*id).push_bind(*fence);
-        });
-        query.push(") v join job j on j.id = v.column1 and j.fence = v.column2)");
-        query.build().execute(db).await.map(drop)
-    })
+    let (finish, fences) = (tx.pick(FINISH), BTreeMap::from_iter(done.iter().copied()));
+    in_tx!(tx, db => sqlx::query(finish).bind(Json(&fences)).execute(db).await.map(drop))
 }
 
 /// Writes down how a job ended that is not done. Whoever took it over in the meantime is not
@@ -243,34 +260,44 @@ impl Lost {
 /// What is due becomes ready: jobs whose wait is over, and those that a worker had and left. A job
 /// that has taken a worker down with it in each of its attempts is dead.
 pub(crate) async fn promote(tx: &mut Tx, now: DateTime<Utc>) -> sqlx::Result<Vec<Lost>> {
-    let skip_locked = tx.skip_locked();
-    in_tx!(tx, db => {
-        let mut query = QueryBuilder::new(
-            "with due as materialized (
-                select id from job where state in ('delayed', 'running') and due_at <= ",
-        );
-        query.push_bind(now);
-        query.push(format_args!(" order by due_at limit 1000{skip_locked})"));
-        query.push(
-            " update job set
-                reason = case when state = 'running' then 'its worker vanished' else reason end,
-                state = case when state = 'running' and attempts >= max_attempts
-                    then 'dead' else 'ready' end
-            where id in (select id from due) returning kind, task, state",
-        );
-        query.build_query_as().fetch_all(db).await
-    })
+    macro_rules! promote {
+        ($where:literal, $lock_and_end:literal) => {
+            concat!(
+                "update job set
+                    reason = case when state = 'running' then 'its worker vanished'
+                        else reason end,
+                    state = case when state = 'running' and attempts >= max_attempts
+                        then 'dead' else 'ready' end
+                where ",
+                $where,
+                "select id from job where state in ('delayed', 'running') and due_at <= $1
+                order by due_at limit 1000",
+                $lock_and_end,
+                " returning kind, task, state"
+            )
+        };
+    }
+    const PROMOTE: Dual = Dual {
+        sqlite: promote!("id in (", ")"),
+        postgres: promote!("id = any (array(", " for update skip locked))"),
+    };
+    let promote = tx.pick(PROMOTE);
+    in_tx!(tx, db => sqlx::query_as(promote).bind(now).fetch_all(db).await)
 }
 
 /// Jobs of kinds that this program does not know are set aside with the reason. The index is asked
 /// for each gap between the known names: however many jobs of known kinds wait, that costs nothing.
 pub(crate) async fn park_unknown(tx: &mut Tx) -> sqlx::Result<()> {
     const READY: &str = "select id from job where state = 'ready' and kind";
+    const WHERE: Dual = Dual { sqlite: "id in (", postgres: "id = any (array(" };
+    const END: Dual = Dual { sqlite: ")", postgres: "))" };
+    let (of_these, end) = (tx.pick(WHERE), tx.pick(END));
     in_tx!(tx, db => {
         let mut query = QueryBuilder::new(
             "update job set state = 'parked', reason = 'this program knows no such kind of job'
-            where id in (",
+            where ",
         );
+        query.push(of_these);
         let names = Kind::names();
         query.push(READY).push(" < ").push_bind(names[0]);
         for gap in names.windows(2) {
@@ -278,7 +305,7 @@ pub(crate) async fn park_unknown(tx: &mut Tx) -> sqlx::Result<()> {
             query.push(" and kind < ").push_bind(gap[1]);
         }
         query.push(" union all ").push(READY).push(" > ").push_bind(names[names.len() - 1]);
-        query.push(")");
+        query.push(end);
         query.build().execute(db).await.map(drop)
     })
 }

@@ -1,7 +1,7 @@
 //! The loop that runs jobs. One per process, however many jobs run at a time.
 //!
-//! In each round it writes down what has ended and takes as many new jobs as there are free slots,
-//! in one transaction: the busier it is, the more goes into one.
+//! In each round it writes down what has ended and takes new jobs for the free slots, in one
+//! transaction: the busier it is, the more goes into one.
 
 use std::{
     collections::BTreeMap,
@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use super::{
     Kind, Placement, Task,
     lab::Point,
+    lane::Lane,
     queue::{self, Claimed, Ended, How},
     run, schedule, view,
 };
@@ -48,14 +49,6 @@ struct Worker {
     /// What has ended and is not written down yet.
     ended: Vec<Ended>,
     tally: view::Tally,
-}
-
-/// The jobs of one kind. Each kind has slots of its own, so that no long one stops the others.
-struct Lane {
-    kind: Kind,
-    running: usize,
-    /// Whether there may be more to take: the last look found as many as it wanted.
-    more: bool,
 }
 
 impl InProcess {
@@ -104,7 +97,7 @@ impl InProcess {
 
 impl Worker {
     fn new(app: InProcess) -> Self {
-        let lanes = Kind::ALL.iter().map(|&kind| Lane { kind, running: 0, more: true }).collect();
+        let lanes = Kind::ALL.map(Lane::new).into();
         let name = format!("{}-{:x}", std::process::id(), RandomState::new().hash_one(0));
         Self {
             app,
@@ -172,12 +165,17 @@ impl Worker {
         }
     }
 
-    /// Waits for a job to end, and takes along what else has ended by then.
+    /// Waits for a job to end, and takes along what else has ended by then. As long as a moment's
+    /// patience brings more, it is worth it: what is written down takes a commit, however many.
     async fn join(&mut self) {
         let mut next = self.running.join_next_with_id().await;
         while let Some(joined) = next {
             self.note(joined);
             next = self.running.try_join_next_with_id();
+            if next.is_none() {
+                tokio::task::yield_now().await;
+                next = self.running.try_join_next_with_id();
+            }
         }
     }
 
@@ -187,41 +185,37 @@ impl Worker {
             Err(error) => (error.id(), None),
         };
         let Some((id, fence, kind)) = self.jobs.remove(&task) else { return };
-        if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.kind.name() == kind) {
-            lane.running -= 1;
-        }
         // What was cut off is handed back.
         let how = How::HandBack { due_at: None };
         let ended = ended.unwrap_or(Ended { id, fence, kind, how });
+        if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.kind.name() == ended.kind) {
+            lane.ended(&ended.how);
+        }
         self.tally.count(&ended);
         self.ended.push(ended);
     }
 
     /// Writes down what has ended, and takes new jobs for the free slots.
     async fn exchange(&mut self) -> sqlx::Result<()> {
-        let mut wanted = Vec::new();
-        for (index, lane) in self.lanes.iter().enumerate() {
-            let free = lane.kind.slots() - lane.running;
-            if lane.more && free > 0 {
-                wanted.push((index, free));
-            }
-        }
+        let wanted: Vec<_> = self.lanes.iter().map(Lane::wants).enumerate().collect();
+        let wanted: Vec<_> = wanted.into_iter().filter(|(_, most)| *most > 0).collect();
         if wanted.is_empty() && self.ended.is_empty() {
             return Ok(());
         }
         let app = self.app.clone();
         let until = app.clock.now() + app.jobs.lease;
-        let mut tx = app.db.begin().await?;
+        let mut tx = app.db.begin_by_index().await?;
         write_down(&app, &mut tx, &self.ended).await?;
         let mut claimed = Vec::new();
-        for &(index, free) in &wanted {
-            let jobs = queue::claim(&mut tx, self.lanes[index].kind, free, until).await?;
-            claimed.push((index, jobs.len() == free, jobs));
+        for &(index, most) in &wanted {
+            let jobs = queue::claim(&mut tx, self.lanes[index].kind, most, until).await?;
+            claimed.push((index, most, jobs));
         }
         commit(&app, tx, &mut self.ended, claimed.iter().any(|(_, _, jobs)| !jobs.is_empty()))
             .await?;
-        for (index, more, jobs) in claimed {
-            self.lanes[index].more = more;
+        self.lanes.iter_mut().for_each(Lane::written_down);
+        for (index, most, jobs) in claimed {
+            self.lanes[index].found(jobs.len(), most);
             for job in jobs {
                 self.start(index, job);
             }
@@ -232,8 +226,14 @@ impl Worker {
     fn start(&mut self, lane: usize, job: Claimed) {
         let who = (job.id, job.fence, job.kind.clone());
         let app = self.app.clone();
-        self.lanes[lane].running += 1;
+        // Whoever waits for a slot does nothing to keep its job, so it must be short.
+        let patience = (app.jobs.lease / 3).to_std().unwrap_or_default().min(POLL);
+        let slot = self.lanes[lane].slot(patience);
         let task = self.running.spawn(as_a_job(async move {
+            let Some(_slot) = slot.await else {
+                let how = How::HandBack { due_at: None };
+                return Ended { id: job.id, fence: job.fence, kind: job.kind, how };
+            };
             if app.jobs.lab.finish_first {
                 // The bug that the test of durability has to find.
                 let how = How::Done;
@@ -249,7 +249,7 @@ impl Worker {
     async fn house_keeping(&mut self) -> sqlx::Result<()> {
         let app = &self.app;
         let now = app.clock.now();
-        let mut tx = app.db.begin().await?;
+        let mut tx = app.db.begin_by_index().await?;
         let lost = queue::promote(&mut tx, now).await?;
         for lost in lost.iter().filter(|lost| lost.is_dead()) {
             give_up(app, &mut tx, &lost.kind, &lost.task.0).await?;
@@ -268,6 +268,7 @@ impl Worker {
 
     /// Takes nothing new, lets what runs end within `grace`, and hands back the rest.
     async fn drain(mut self, grace: Duration) {
+        self.lanes.iter().for_each(Lane::close);
         let left = self.running.len();
         tracing::info!(worker = self.name, left, "takes no more jobs");
         let deadline = Instant::now() + grace;

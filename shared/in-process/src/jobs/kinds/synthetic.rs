@@ -25,8 +25,8 @@ const SLICE: Duration = Duration::from_millis(50);
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Synthetic {
-    /// Under which number its effects are counted.
-    pub(crate) number: i64,
+    /// Under which number its effects are counted. Without one it has none.
+    pub(crate) number: Option<i64>,
     #[serde(flatten)]
     pub(crate) load: Load,
     /// Fails in each attempt, or panics.
@@ -46,7 +46,7 @@ pub(crate) enum Poison {
 impl Synthetic {
     /// The job of a tick: its effects are counted under the tick's time.
     pub(crate) fn tick(tick: DateTime<Utc>) -> Self {
-        Self { number: tick.timestamp(), ..Self::default() }
+        Self { number: Some(tick.timestamp()), ..Self::default() }
     }
 }
 
@@ -59,7 +59,7 @@ pub(crate) async fn with_comment(
     request_id: &str,
 ) -> sqlx::Result<()> {
     let Some(load) = app.jobs.lab.with_each_comment.clone() else { return Ok(()) };
-    let task = Task::Synthetic(Synthetic { number: comment, load, fails: None });
+    let task = Task::Synthetic(Synthetic { number: Some(comment), load, fails: None });
     enqueue(app, tx, NewJob { task, unique_key: None, account: None, request_id }).await
 }
 
@@ -78,11 +78,9 @@ pub(crate) async fn run(run: &Run<'_>, task: Synthetic) -> Result<Finished, Fail
         Some(Poison::Panic) => panic!("as it was told to"),
         None => {}
     }
-    if run.fence == 0 {
-        return Ok(Finished::NotYet);
-    }
+    let Some(number) = task.number.filter(|_| run.fence != 0) else { return Ok(Finished::NotYet) };
     let mut tx = run.begin().await?;
-    in_tx!(&mut tx, db => sqlx::query(EFFECT).bind(task.number).execute(db).await.map(drop))?;
+    in_tx!(&mut tx, db => sqlx::query(EFFECT).bind(number).execute(db).await.map(drop))?;
     run.commit_and_finish(tx).await
 }
 
