@@ -10,13 +10,16 @@
 //! Read in this order: `queue` (the statements), `run` (one job, from taking to outcome), `worker`
 //! (the loop), `wake` (how it learns that there is something to do), `schedule` (jobs by the clock),
 //! `compute` (on whose threads), then the kinds, one file each. `lab` has what only experiments
-//! switch on, the points at which a process can be made to die among it.
+//! switch on, the points at which a process can be made to die among it; `view`, `depth` and `meters`
+//! what can be seen from outside.
 
 mod args;
 mod backoff;
 mod compute;
+mod depth;
 pub(crate) mod kinds;
 mod lab;
+mod meters;
 mod placement;
 mod queue;
 mod run;

@@ -2,11 +2,12 @@
 
 use chrono::Utc;
 use conduit::{ArticleUpdate, Conduit, NewArticle};
+use contract::sql::{execute, number, texts};
 use in_process::InProcess;
 
 use crate::{
     fixture::{self, ADA, BOB, CYD, Fixture},
-    jobs::{execute, insert, number, texts},
+    jobs::insert,
 };
 
 fn article(title: &str, body: &str) -> NewArticle {
@@ -176,20 +177,32 @@ async fn nobody_is_forgotten_while_the_mail_server_is_down() {
         let time = Time::new();
         // Nobody listens on this port: it was free a moment ago, and is not given away so soon.
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let jobs = JobArgs { smtp_url: Some(format!("smtp://{free}")), ..JobArgs::default() };
-        let app = &fixture.again(Options { jobs, ..at(&time) }).await;
+        let operator_token_file = fixture.database.args.data_dir.join("operator");
+        std::fs::write(&operator_token_file, "a-token-of-operators").unwrap();
+        let jobs = JobArgs {
+            smtp_url: Some(format!("smtp://{free}")),
+            operator_token_file: Some(operator_token_file),
+            ..JobArgs::default()
+        };
+        let app = &fixture.again(Options { jobs: jobs.clone(), ..at(&time) }).await;
         insert(app, "digest", "{\"day\": \"2026-01-03\"}", fixture::time(0)).await;
-        for _ in 0..3 {
+        for attempt in 1..=3 {
             app.drain_jobs().await.unwrap();
             assert_eq!(number(app, "select count(*) from digest_mail").await, 0, "{on}");
+            assert_eq!(number(app, "select attempts from job").await, attempt, "{on}");
             time.pass(TimeDelta::minutes(6));
         }
-        let dead = texts(app, "select reason from job where state = 'dead'").await;
-        assert!(dead.len() == 1 && !dead[0].is_empty(), "{on}: {dead:?}");
-        // By hand, when the server is back: here, when files will do.
-        execute(app, "update job set state = 'ready', attempts = 0").await;
-        fixture.app.drain_jobs().await.unwrap();
-        assert_eq!(texts(app, "select state from digest_mail").await, ["sent"], "{on}");
+        // Operators see what it was, and have it tried again when the server is back: here, when
+        // files will do.
+        let operator = conduit::Token::new("a-token-of-operators");
+        let failed = app.queue(&fixture::visitor(), &operator).await.unwrap().failed;
+        assert!(failed.len() == 1 && !failed[0].reason.is_empty(), "{on}: {failed:?}");
+        assert_eq!(failed[0].state, conduit::JobState::Dead, "{on}");
+        let jobs = JobArgs { smtp_url: None, ..jobs };
+        let app = fixture.again(Options { jobs, ..at(&time) }).await;
+        app.retry_job(&fixture::visitor(), &operator, failed[0].id).await.unwrap();
+        app.drain_jobs().await.unwrap();
+        assert_eq!(texts(&app, "select state from digest_mail").await, ["sent"], "{on}");
     }
 }
 
