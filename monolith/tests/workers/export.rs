@@ -6,7 +6,7 @@ use conduit::{Conduit, ExportState};
 use contract::{
     dataset::{Dataset, Size},
     process::eventually,
-    sql::until,
+    sql::{execute, until},
 };
 
 use crate::site::{NEVER, Site};
@@ -21,8 +21,9 @@ fn peak_mib(pid: u32) -> u64 {
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap().div_ceil(1024)
 }
 
-/// Has all of one author's articles exported, and gives what that took.
-async fn export(articles: u64) {
+/// Has all of one author's articles exported, each so many times as long as usual, and looks what that
+/// took.
+async fn export(articles: u64, longer: usize) {
     let size = Size {
         users: 1,
         articles,
@@ -33,12 +34,14 @@ async fn export(articles: u64) {
     };
     for site in Site::with(&Dataset::new(size, 3)).await {
         let on = site.on_engine();
+        let repeated =
+            format!("update article set body = replace('{}', '.', body)", ".".repeat(longer));
+        execute(&site.app, &repeated).await;
         let worker = site.start("work", &["work"], NEVER);
         let before = peak_mib(worker.process.pid());
-        let author = site.somebody().await;
-        site.app.start_export(&author).await.unwrap();
+        site.app.start_export(&site.somebody().await).await.unwrap();
         until(&site.app, 1, "select count(*) from export where state = 'ready'").await;
-        let export = site.app.exports(&author).await.unwrap().remove(0);
+        let export = site.app.exports(&site.somebody().await).await.unwrap().remove(0);
         assert_eq!((export.state, export.articles_done), (ExportState::Ready, articles), "{on}");
         let peak = peak_mib(worker.process.pid());
         println!(
@@ -52,12 +55,18 @@ async fn export(articles: u64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_export_stays_within_its_memory() {
-    export(1_000).await;
+    export(1_000, 1).await;
+}
+
+/// Nearly as long as they may be.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_of_long_articles_stays_within_its_memory() {
+    export(50, 200).await;
 }
 
 /// `cargo test --release -p monolith --test workers -- --ignored --nocapture ten_thousand`
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes a minute"]
 async fn an_export_of_ten_thousand_articles_stays_within_its_memory() {
-    export(10_000).await;
+    export(10_000, 1).await;
 }
