@@ -2,6 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
+use contract::sql::number;
 use in_process::Load;
 
 use crate::site::{NEVER, Site};
@@ -71,5 +72,23 @@ async fn without_it_all_threads_are_alike() {
         site.effects(1).await;
         let nice: Vec<_> = threads(worker.process.pid()).iter().map(|thread| thread.nice).collect();
         assert!(nice.windows(2).all(|pair| pair[0] == pair[1]), "{}: {nice:?}", site.on_engine());
+    }
+}
+
+/// A long computation is made of short ones: in between pages are served, and the lease is renewed.
+#[tokio::test(flavor = "multi_thread")]
+async fn on_one_thread_everybody_has_a_turn() {
+    for site in Site::all(Load { cpu_ms: 3_000, ..Load::default() }).await {
+        let on = site.on_engine();
+        let args = ["serve", "--jobs", "inside", "--runtime", "event-loop"];
+        let worker = site.start("loop", &args, 1_000);
+        site.enqueue(1).await;
+        site.job("state = 'running'").await;
+        assert_eq!(worker.process.get("/healthz").unwrap().status, 200, "{on}");
+        let effects = number(&site.app, "select count(*) from synthetic_effect").await;
+        assert_eq!(effects, 0, "{on}: an answer in the middle of it");
+        site.effects(1).await;
+        site.is_settled(1).await;
+        assert!(!worker.log().contains("somebody else has this job"), "{on}: {}", worker.log());
     }
 }
