@@ -17,10 +17,8 @@ use in_process::Load;
 use site::{NEVER, Site};
 
 /// The roles of a process that runs jobs. Both may take a minute to drain.
-const ROLES: [&[&str]; 2] = [
-    &["work", "--grace-seconds", "60"],
-    &["serve", "--jobs", "inside", "--grace-seconds", "60"],
-];
+const ROLES: [&[&str]; 2] =
+    [&["work", "--grace-seconds", "60"], &["serve", "--jobs", "inside", "--grace-seconds", "60"]];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_ends_it_at_once() {
