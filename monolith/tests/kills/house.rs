@@ -12,8 +12,9 @@ use contract::{
     databases::TestDatabase,
     dataset::PASSWORD,
     process::{Server, command},
+    sql::{execute, number, numbers, pairs, texts},
 };
-use in_process::{Db, InProcess, JobArgs, Options, Point};
+use in_process::{InProcess, JobArgs, Options, Point};
 use serde_json::{Value, json};
 
 use crate::smtp::{self, Received};
@@ -58,7 +59,7 @@ impl House {
         let jobs = JobArgs { smtp_url: Some(smtp.clone()), ..JobArgs::default() };
         let app = database.connect_with(Options { jobs, ..Options::default() }).await;
         let guest = Caller::new(None, RequestId::parse("kills").unwrap(), Duration::from_secs(20));
-        let email: String = text(&app, "select email from account where id = 1").await;
+        let email = texts(&app, "select email from account where id = 1").await.remove(0);
         let login = Credentials { email, password: Password::new(PASSWORD) };
         let token = app.login(&guest, login).await.unwrap().token.expose().to_owned();
         let list = ListArticles { limit: 1, ..ListArticles::default() };
@@ -181,7 +182,8 @@ impl House {
             .await;
         }
         // It has failed often enough after two attempts.
-        execute(&self.app, "update job set max_attempts = 2 where task like '%error%'").await;
+        let failing = "update job set max_attempts = 2 where cast(task as text) like '%error%'";
+        execute(&self.app, failing).await;
     }
 
     /// Comments; the comment's number, if that is accepted.
@@ -315,43 +317,4 @@ fn seconds(text: &str) -> i64 {
     let text = text.replace(' ', "T");
     let text = if text.ends_with("+00") { format!("{text}:00") } else { text };
     chrono::DateTime::parse_from_rfc3339(&text).unwrap().timestamp()
-}
-
-async fn execute(app: &InProcess, statement: &str) {
-    let statement = sqlx::AssertSqlSafe(statement.replace("task like", "cast(task as text) like"));
-    match app.db() {
-        Db::Sqlite { write, .. } => {
-            sqlx::query(statement).execute(write).await.map(drop).unwrap();
-        }
-        Db::Postgres(pool) => sqlx::query(statement).execute(pool).await.map(drop).unwrap(),
-    }
-}
-
-macro_rules! ask {
-    ($app:expr, $query:expr, $fetch:ident, $method:ident) => {
-        match $app.db() {
-            Db::Sqlite { read, .. } => sqlx::$fetch($query).$method(read).await.unwrap(),
-            Db::Postgres(pool) => sqlx::$fetch($query).$method(pool).await.unwrap(),
-        }
-    };
-}
-
-async fn number(app: &InProcess, query: &'static str) -> i64 {
-    ask!(app, query, query_scalar, fetch_one)
-}
-
-async fn text(app: &InProcess, query: &'static str) -> String {
-    ask!(app, query, query_scalar, fetch_one)
-}
-
-async fn numbers(app: &InProcess, query: &'static str) -> Vec<i64> {
-    ask!(app, query, query_scalar, fetch_all)
-}
-
-async fn texts(app: &InProcess, query: &'static str) -> Vec<String> {
-    ask!(app, query, query_scalar, fetch_all)
-}
-
-async fn pairs(app: &InProcess, query: &'static str) -> Vec<(i64, i64)> {
-    ask!(app, query, query_as, fetch_all)
 }

@@ -9,6 +9,7 @@
 //! - [`in_memory`]: a third implementation of the port, without any I/O;
 //! - [`suite`]: what every implementation must do;
 //! - [`parity`]: which requests both architectures must answer alike, and what "alike" means;
+//! - [`sql`]: what a test asks a database itself;
 //! - [`process`], [`smoke`]: the servers as processes, started and asked from outside.
 
 pub mod databases;
@@ -19,4 +20,5 @@ pub mod postgres;
 pub mod process;
 pub mod seed;
 pub mod smoke;
+pub mod sql;
 pub mod suite;

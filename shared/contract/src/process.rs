@@ -75,11 +75,6 @@ impl Server {
         Ok(Self { child, address, ready_line, rest_of_stdout: received })
     }
 
-    /// The number of the process.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// `GET path`.
     ///
     /// # Errors
@@ -117,13 +112,45 @@ impl Server {
         Ok(Pending { stream, last: last.to_vec() })
     }
 
+    /// The process's number.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends SIGTERM.
     ///
     /// # Errors
     /// When the process is gone already.
     pub fn terminate(&self) -> anyhow::Result<()> {
-        let pid = Pid::from_raw(self.child.id().try_into()?);
-        Ok(kill(pid, Signal::SIGTERM)?)
+        self.signal(Signal::SIGTERM)
+    }
+
+    /// Sends SIGINT, as Ctrl-C does.
+    ///
+    /// # Errors
+    /// When the process is gone already.
+    pub fn interrupt(&self) -> anyhow::Result<()> {
+        self.signal(Signal::SIGINT)
+    }
+
+    /// Stops the process where it is, until [`thaw`](Self::thaw).
+    ///
+    /// # Errors
+    /// When the process is gone already.
+    pub fn freeze(&self) -> anyhow::Result<()> {
+        self.signal(Signal::SIGSTOP)
+    }
+
+    /// Lets a frozen process go on.
+    ///
+    /// # Errors
+    /// When the process is gone already.
+    pub fn thaw(&self) -> anyhow::Result<()> {
+        self.signal(Signal::SIGCONT)
+    }
+
+    fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        Ok(kill(Pid::from_raw(self.child.id().try_into()?), signal)?)
     }
 
     /// Waits for the end; also gives what was printed on stdout after the ready line.

@@ -14,7 +14,8 @@ use super::JobPriority;
 /// Where computations run. Cheap to clone.
 #[derive(Clone)]
 pub(crate) enum Compute {
-    /// On the thread that asks for it, and nobody else is served meanwhile: there is only one.
+    /// On the thread that asks for it, and nobody else is served meanwhile: there is only one. After
+    /// each computation the others have their turn, the renewal of the job's lease among them.
     Here,
     /// Beside the runtime's own threads, at the same priority.
     Beside,
@@ -42,7 +43,11 @@ impl Compute {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> T {
         let task = match self {
-            Self::Here => return work(),
+            Self::Here => {
+                let value = work();
+                tokio::task::yield_now().await;
+                return value;
+            }
             Self::Beside => tokio::task::spawn_blocking(work),
             Self::Low(threads) => match &threads.0 {
                 Some(runtime) => runtime.spawn(async move { work() }),

@@ -8,17 +8,20 @@
 //! each kind says why twice is harmless.
 //!
 //! Read in this order: `queue` (the statements), `run` (one job, from taking to outcome), `worker`
-//! (the loop) with `lane` (how many at a time), `wake` (how it learns that there is something to do), `schedule` (jobs by the clock),
+//! (the loop) with `lane` (how many at a time), `wake` (how it learns that there is something to do),
+//! `schedule` (jobs by the clock),
 //! `compute` (on whose threads), then the kinds, one file each. `lab` has what only experiments
-//! switch on, the points at which a process can be made to die among it; `steps` is for those who
-//! measure what the queue costs.
+//! switch on, the points at which a process can be made to die among it; `view`, `depth` and `meters`
+//! what can be seen from outside; `steps` is for those who measure what the queue costs.
 
 mod args;
 mod backoff;
 mod compute;
+mod depth;
 pub(crate) mod kinds;
 mod lab;
 mod lane;
+mod meters;
 mod placement;
 mod queue;
 mod run;

@@ -14,6 +14,7 @@ use super::{
     queue::{Claimed, Enqueued, LEASE},
     run,
     schedule::Schedule,
+    view::Tally,
     wake::Wake,
 };
 use crate::{
@@ -32,6 +33,8 @@ pub(crate) struct Jobs {
     pub(crate) wake: Wake,
     pub(crate) schedules: Vec<Schedule>,
     pub(crate) mailer: Mailer,
+    /// What was done here, and is not written down yet.
+    pub(crate) tally: Tally,
     /// What opens the operators' view, if anything does.
     pub(crate) operator: Option<conduit::Token>,
 }
@@ -53,6 +56,7 @@ impl Jobs {
             wake: Wake::new(database, db),
             schedules: Schedule::all(args, &lab)?,
             mailer: Mailer::new(args, &database.data_dir)?,
+            tally: Tally::default(),
             operator: args.operator_token()?,
             lab,
         })

@@ -81,8 +81,10 @@ pub(crate) struct Ended {
 pub(crate) enum How {
     /// It had its effect.
     Done,
-    /// Nothing is to be written: its effect took the row away, or it is somebody else's by now.
+    /// It had its effect, and that took the row away: nothing is to be written.
     Settled,
+    /// It is somebody else's by now.
+    Lost,
     /// It is to be tried again, not before this time.
     Again { reason: String, due_at: DateTime<Utc> },
     /// The attempt does not count, because nobody is to blame. Whoever comes first takes it, but not
@@ -225,7 +227,7 @@ pub(crate) async fn give_back(tx: &mut Tx, ended: &Ended) -> sqlx::Result<()> {
             attempts = attempts - $6, fence = fence + 1
         where id = $1 and fence = $2 and state = 'running'";
     let (state, due_at, reason, forgiven) = match &ended.how {
-        How::Done | How::Settled => return Ok(()),
+        How::Done | How::Settled | How::Lost => return Ok(()),
         How::Again { reason, due_at } => ("delayed", Some(*due_at), Some(reason), 0_i64),
         How::HandBack { due_at: None } => ("ready", None, None, 1),
         How::HandBack { due_at } => ("delayed", *due_at, None, 1),

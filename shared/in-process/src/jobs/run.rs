@@ -15,6 +15,7 @@ use tracing::Instrument;
 use super::{
     Task, backoff,
     lab::Point,
+    meters,
     queue::{self, Claimed, Ended, How},
     worker,
 };
@@ -141,9 +142,9 @@ pub(crate) async fn run(app: &InProcess, job: Claimed) -> Ended {
         request_id = job.request_id,
         attempt = job.attempts
     );
-    let wait = (app.clock.now() - job.created_at).to_std().unwrap_or_default();
-    metrics::histogram!(worker::WAIT, "kind" => job.kind.clone()).record(wait.as_secs_f64());
+    meters::begins(&job.kind, job.created_at, app.clock.now());
     let how = attempt(app, &job).instrument(span).await;
+    app.jobs.tally.count(&job.kind, &how);
     Ended { id: job.id, fence: job.fence, kind: job.kind, how }
 }
 
@@ -171,7 +172,7 @@ async fn attempt(app: &InProcess, job: &Claimed) -> How {
         Ok(Finished::Already) => How::Settled,
         Err(Failure::Lost) => {
             tracing::warn!("somebody else has this job by now");
-            How::Settled
+            How::Lost
         }
         Err(Failure::Unreachable(reason)) => {
             tracing::warn!(reason, "the database is out of reach");

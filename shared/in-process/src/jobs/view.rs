@@ -1,19 +1,23 @@
 //! What can be seen of jobs: by whom they are for, and by operators.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use conduit::{
-    COUNTED, Caller, Error, FailedJob, Job, JobState, KindState, Queue, Resource, Result,
-    ScheduleState, Token,
+    Caller, Error, FailedJob, Job, JobState, KindState, Queue, Resource, Result, ScheduleState,
+    Token,
 };
 use sha2::{Digest, Sha256};
 use sqlx::{FromRow, QueryBuilder};
 
 use super::{
-    queue::{self, Ended, How},
+    depth::Depth,
+    meters,
+    queue::{self, How},
     schedule,
-    worker::ENDED,
 };
 use crate::{
     InProcess,
@@ -24,60 +28,68 @@ use crate::{
 /// For how long tallies are kept.
 const KEPT: TimeDelta = TimeDelta::days(1);
 
-/// What a worker has done since it last wrote that down: by kind, how many jobs are done, and how
-/// many attempts failed.
+/// What a process has done since its worker last wrote that down.
 #[derive(Default)]
-pub(crate) struct Tally(BTreeMap<String, (i64, i64)>);
+pub(crate) struct Tally(Mutex<Counts>);
+
+/// By kind, how many jobs are done, and how many attempts failed.
+pub(crate) type Counts = BTreeMap<String, (i64, i64)>;
 
 impl Tally {
-    pub(crate) fn count(&mut self, ended: &Ended) {
-        let (outcome, done, failed) = match ended.how {
-            How::Done | How::Settled => ("done", 1, 0),
-            How::Again { .. } => ("failed", 0, 1),
-            How::Dead { .. } => ("dead", 0, 1),
-            How::Parked { .. } => ("parked", 0, 1),
-            How::HandBack { .. } => ("handed back", 0, 0),
+    pub(crate) fn count(&self, kind: &str, how: &How) {
+        meters::ended(kind, how);
+        let counts = match how {
+            How::Done | How::Settled => (1, 0),
+            How::Again { .. } | How::Dead { .. } | How::Parked { .. } => (0, 1),
+            How::HandBack { .. } | How::Lost => return,
         };
-        metrics::counter!(ENDED, "kind" => ended.kind.clone(), "outcome" => outcome).increment(1);
-        let kind = self.0.entry(ended.kind.clone()).or_default();
-        kind.0 += done;
-        kind.1 += failed;
+        self.add(Counts::from([(kind.to_owned(), counts)]));
     }
 
-    /// Adds it to the minute's row of this worker; each has its own, so none waits for another.
-    pub(crate) async fn write(
-        &self,
-        tx: &mut Tx,
-        worker: &str,
-        now: DateTime<Utc>,
-    ) -> sqlx::Result<()> {
-        const FORGET: &str = "delete from job_tally where minute_at < $1";
-        let counts: Vec<_> = self.0.iter().filter(|(_, counts)| **counts != (0, 0)).collect();
-        if counts.is_empty() {
-            return Ok(());
+    /// Adds what could not be written down.
+    pub(crate) fn add(&self, counts: Counts) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (kind, (done, failed)) in counts {
+            let sum = all.entry(kind).or_default();
+            *sum = (sum.0 + done, sum.1 + failed);
         }
-        let minute = now.duration_trunc(TimeDelta::minutes(1)).unwrap_or(now);
-        in_tx!(tx, db => {
-            let mut query = QueryBuilder::new(
-                "insert into job_tally (minute_at, worker, kind, done, failed) ",
-            );
-            query.push_values(counts, |mut row, (kind, (done, failed))| {
-                row.push_bind(minute).push_bind(worker).push_bind(kind);
-                row.push_bind(*done).push_bind(*failed);
-            });
-            query.push(
-                " on conflict (minute_at, worker, kind) do update
-                set done = job_tally.done + excluded.done,
-                    failed = job_tally.failed + excluded.failed",
-            );
-            query.build().execute(db).await.map(drop)
-        })?;
-        in_tx!(tx, db => sqlx::query(FORGET).bind(now - KEPT).execute(db).await.map(drop))
     }
 
-    pub(crate) fn clear(&mut self) {
-        self.0.clear();
+    /// What is to be written down.
+    pub(crate) fn take(&self) -> Counts {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// Adds what a worker has done to its row of the minute; each worker has its own, so none waits for
+/// another.
+pub(crate) async fn note(
+    tx: &mut Tx,
+    worker: &str,
+    counts: &Counts,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    const FORGET: &str = "delete from job_tally where minute_at < $1";
+    if counts.is_empty() {
+        return Ok(());
+    }
+    let minute = now.duration_trunc(TimeDelta::minutes(1)).unwrap_or(now);
+    in_tx!(tx, db => {
+        let mut query = QueryBuilder::new(
+            "insert into job_tally (minute_at, worker, kind, done, failed) ",
+        );
+        query.push_values(counts, |mut row, (kind, (done, failed))| {
+            row.push_bind(minute).push_bind(worker).push_bind(kind);
+            row.push_bind(*done).push_bind(*failed);
+        });
+        query.push(
+            " on conflict (minute_at, worker, kind) do update
+            set done = job_tally.done + excluded.done,
+                failed = job_tally.failed + excluded.failed",
+        );
+        query.build().execute(db).await.map(drop)
+    })?;
+    in_tx!(tx, db => sqlx::query(FORGET).bind(now - KEPT).execute(db).await.map(drop))
 }
 
 fn state(name: &str) -> JobState {
@@ -136,57 +148,40 @@ fn check(app: &InProcess, shown: &Token) -> Result<()> {
 pub(crate) async fn queue(app: &InProcess, operator: &Token) -> Result<Queue> {
     check(app, operator)?;
     let queue = async {
-        let mut kinds = Vec::new();
-        for kind in super::Kind::names() {
-            kinds.push(kind_state(app, kind).await?);
-        }
+        let kinds = kinds(app).await?;
         Ok(Queue { kinds, failed: failed(app).await?, schedules: schedules(app).await? })
     };
     queue.await.map_err(db_error::reading)
 }
 
 #[derive(FromRow)]
-struct KindRow {
-    ready: i64,
-    delayed: i64,
-    running: i64,
-    oldest_at: Option<DateTime<Utc>>,
+struct Worked {
+    kind: String,
     done: i64,
     failed: i64,
 }
 
-async fn kind_state(app: &InProcess, kind: &str) -> sqlx::Result<KindState> {
-    // Each count ends at a limit, and reads an index. The conditions that seem to be there twice are
-    // those of the index, which SQLite does not conclude from the others.
-    const STATE: &str = "
-        select
-            (select count(*) from (select 1 from job
-                where state = 'ready' and kind = $1 limit $3) some) as ready,
-            (select count(*) from (select 1 from job
-                where state in ('delayed', 'running') and state = 'delayed' and kind = $1
-                limit $3) some) as delayed,
-            (select count(*) from (select 1 from job
-                where state in ('delayed', 'running') and state = 'running' and kind = $1
-                limit $3) some) as running,
-            (select created_at from job where state = 'ready' and kind = $1
-                order by priority, id limit 1) as oldest_at,
-            (select cast(coalesce(sum(done), 0) as bigint) from job_tally
-                where minute_at >= $2 and kind = $1) as done,
-            (select cast(coalesce(sum(failed), 0) as bigint) from job_tally
-                where minute_at >= $2 and kind = $1) as failed";
+async fn kinds(app: &InProcess) -> sqlx::Result<Vec<KindState>> {
+    const WORKED: &str = "
+        select kind, cast(sum(done) as bigint) as done, cast(sum(failed) as bigint) as failed
+        from job_tally where minute_at >= $1 group by kind";
     let hour = app.clock.now() - TimeDelta::hours(1);
-    let most = i64::try_from(COUNTED).unwrap_or(i64::MAX);
-    let row: KindRow = on_read!(&app.db, db => sqlx::query_as(STATE)
-        .bind(kind).bind(hour).bind(most).fetch_one(db).await)?;
-    Ok(KindState {
-        kind: kind.to_owned(),
-        ready: row.ready.unsigned_abs(),
-        delayed: row.delayed.unsigned_abs(),
-        running: row.running.unsigned_abs(),
-        oldest_at: row.oldest_at.map(Into::into),
-        done_in_hour: row.done.unsigned_abs(),
-        failed_in_hour: row.failed.unsigned_abs(),
-    })
+    let depth = Depth::look(&app.db).await?;
+    let worked: Vec<Worked> =
+        on_read!(&app.db, db => sqlx::query_as(WORKED).bind(hour).fetch_all(db).await)?;
+    let state = |kind: &str| {
+        let worked = worked.iter().find(|worked| worked.kind == kind);
+        KindState {
+            kind: kind.to_owned(),
+            ready: depth.jobs(kind, "ready"),
+            delayed: depth.jobs(kind, "delayed"),
+            running: depth.jobs(kind, "running"),
+            oldest_at: depth.oldest_at(kind).map(Into::into),
+            done_in_hour: worked.map_or(0, |worked| worked.done.unsigned_abs()),
+            failed_in_hour: worked.map_or(0, |worked| worked.failed.unsigned_abs()),
+        }
+    };
+    Ok(super::Kind::names().into_iter().map(state).collect())
 }
 
 #[derive(FromRow)]

@@ -15,8 +15,10 @@ use tokio::task::JoinSet;
 
 use super::{
     Kind, Placement, Task,
+    depth::Depth,
     lab::Point,
     lane::Lane,
+    meters,
     queue::{self, Claimed, Ended, How},
     run, schedule, view,
 };
@@ -26,14 +28,11 @@ use crate::{
     jobs::kinds::export,
 };
 
-/// Name of the counter of jobs that ended, by kind and outcome.
-pub(crate) const ENDED: &str = "conduit_jobs_total";
-
-/// Name of the histogram of seconds from a job's creation to its beginning, by kind.
-pub(crate) const WAIT: &str = "conduit_job_wait_seconds";
-
 /// How often somebody looks who was not woken. Wake-ups can get lost; this can't.
 const POLL: Duration = Duration::from_secs(1);
+
+/// How often the depth of the queue is looked at, for `/metrics`.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// The longest pause between two attempts to reach the database.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -48,7 +47,8 @@ struct Worker {
     lanes: Vec<Lane>,
     /// What has ended and is not written down yet.
     ended: Vec<Ended>,
-    tally: view::Tally,
+    /// When the depth of the queue is looked at next.
+    look_at: Instant,
 }
 
 impl InProcess {
@@ -97,6 +97,7 @@ impl InProcess {
 
 impl Worker {
     fn new(app: InProcess) -> Self {
+        meters::describe();
         let lanes = Kind::ALL.map(Lane::new).into();
         let name = format!("{}-{:x}", std::process::id(), RandomState::new().hash_one(0));
         Self {
@@ -106,7 +107,7 @@ impl Worker {
             jobs: BTreeMap::new(),
             lanes,
             ended: Vec::new(),
-            tally: view::Tally::default(),
+            look_at: Instant::now(),
         }
     }
 
@@ -185,13 +186,15 @@ impl Worker {
             Err(error) => (error.id(), None),
         };
         let Some((id, fence, kind)) = self.jobs.remove(&task) else { return };
-        // What was cut off is handed back.
-        let how = How::HandBack { due_at: None };
-        let ended = ended.unwrap_or(Ended { id, fence, kind, how });
+        let ended = ended.unwrap_or_else(|| {
+            // What was cut off is handed back.
+            let how = How::HandBack { due_at: None };
+            self.app.jobs.tally.count(&kind, &how);
+            Ended { id, fence, kind, how }
+        });
         if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.kind.name() == ended.kind) {
             lane.ended(&ended.how);
         }
-        self.tally.count(&ended);
         self.ended.push(ended);
     }
 
@@ -247,18 +250,34 @@ impl Worker {
 
     /// What has to be done from time to time, by whoever is there.
     async fn house_keeping(&mut self) -> sqlx::Result<()> {
+        let done = self.app.jobs.tally.take();
+        let kept = self.keep_house(&done).await;
+        if kept.is_err() {
+            self.app.jobs.tally.add(done);
+        }
+        if self.look_at <= Instant::now() {
+            self.look_at = Instant::now() + LOOK;
+            meters::show(&Depth::look(&self.app.db).await?, self.app.clock.now());
+        }
+        kept
+    }
+
+    async fn keep_house(&mut self, done: &view::Counts) -> sqlx::Result<()> {
         let app = &self.app;
         let now = app.clock.now();
         let mut tx = app.db.begin_by_index().await?;
         let lost = queue::promote(&mut tx, now).await?;
-        for lost in lost.iter().filter(|lost| lost.is_dead()) {
+        let dead = || lost.iter().filter(|lost| lost.is_dead());
+        for lost in dead() {
             give_up(app, &mut tx, &lost.kind, &lost.task.0).await?;
         }
         queue::park_unknown(&mut tx).await?;
         export::expire(&mut tx, now).await?;
-        self.tally.write(&mut tx, &self.name, now).await?;
+        view::note(&mut tx, &self.name, done, now).await?;
         tx.commit().await?;
-        self.tally.clear();
+        for lost in dead() {
+            app.jobs.tally.count(&lost.kind, &How::Dead { reason: String::new() });
+        }
         if !lost.is_empty() {
             app.jobs.lab.pass(Point::ReclaimAfterCommit);
         }

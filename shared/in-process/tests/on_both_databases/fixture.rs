@@ -56,8 +56,13 @@ impl Fixture {
 
     /// Somebody who signs in.
     pub(crate) async fn signed_in(&self, name: &str) -> Caller {
+        Self::sign_in(&self.app, name).await
+    }
+
+    /// Somebody who signs in to this app on the same data.
+    pub(crate) async fn sign_in(app: &InProcess, name: &str) -> Caller {
         let credentials = Credentials { email: email(name), password: Password::new(PASSWORD) };
-        let user = self.app.login(&visitor(), credentials).await.expect("an account");
+        let user = app.login(&visitor(), credentials).await.expect("an account");
         caller(Some(user.token))
     }
 

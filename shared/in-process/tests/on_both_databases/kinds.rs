@@ -2,11 +2,12 @@
 
 use chrono::Utc;
 use conduit::{ArticleUpdate, Conduit, NewArticle};
+use contract::sql::{execute, number, texts};
 use in_process::InProcess;
 
 use crate::{
-    fixture::{self, ADA, BOB, CYD, Fixture},
-    jobs::{execute, insert, number, texts},
+    fixture::{self, ADA, BOB, CYD},
+    jobs::insert,
 };
 
 fn article(title: &str, body: &str) -> NewArticle {
@@ -176,142 +177,31 @@ async fn nobody_is_forgotten_while_the_mail_server_is_down() {
         let time = Time::new();
         // Nobody listens on this port: it was free a moment ago, and is not given away so soon.
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let jobs = JobArgs { smtp_url: Some(format!("smtp://{free}")), ..JobArgs::default() };
-        let app = &fixture.again(Options { jobs, ..at(&time) }).await;
+        let operator_token_file = fixture.database.args.data_dir.join("operator");
+        std::fs::write(&operator_token_file, "a-token-of-operators").unwrap();
+        let jobs = JobArgs {
+            smtp_url: Some(format!("smtp://{free}")),
+            operator_token_file: Some(operator_token_file),
+            ..JobArgs::default()
+        };
+        let app = &fixture.again(Options { jobs: jobs.clone(), ..at(&time) }).await;
         insert(app, "digest", "{\"day\": \"2026-01-03\"}", fixture::time(0)).await;
-        for _ in 0..3 {
+        for attempt in 1..=3 {
             app.drain_jobs().await.unwrap();
             assert_eq!(number(app, "select count(*) from digest_mail").await, 0, "{on}");
+            assert_eq!(number(app, "select attempts from job").await, attempt, "{on}");
             time.pass(TimeDelta::minutes(6));
         }
-        let dead = texts(app, "select reason from job where state = 'dead'").await;
-        assert!(dead.len() == 1 && !dead[0].is_empty(), "{on}: {dead:?}");
-        // By hand, when the server is back: here, when files will do.
-        execute(app, "update job set state = 'ready', attempts = 0").await;
-        fixture.app.drain_jobs().await.unwrap();
-        assert_eq!(texts(app, "select state from digest_mail").await, ["sent"], "{on}");
-    }
-}
-
-impl Fixture {
-    /// Somebody who signs in to this app.
-    pub(crate) async fn sign_in(app: &InProcess, name: &str) -> conduit::Caller {
-        let credentials = conduit::Credentials {
-            email: fixture::email(name),
-            password: conduit::Password::new(contract::dataset::PASSWORD),
-        };
-        let user = app.login(&fixture::visitor(), credentials).await.unwrap();
-        fixture::caller(Some(user.token))
-    }
-}
-
-/// All chunks of an export's file.
-async fn file(app: &InProcess, caller: &conduit::Caller) -> Vec<u8> {
-    let export = app.exports(caller).await.unwrap().remove(0);
-    assert_eq!(export.state, conduit::ExportState::Ready);
-    let mut file = Vec::new();
-    for number in 0..export.chunks {
-        file.extend(app.export_chunk(caller, export.id, number).await.unwrap());
-    }
-    file
-}
-
-/// The names in the archive's table of contents, found as a reader finds them: from its end.
-fn contents(file: &[u8]) -> Vec<String> {
-    let number = |at: usize, length: usize| {
-        file[at..at + length].iter().rev().fold(0_usize, |n, byte| n << 8 | usize::from(*byte))
-    };
-    let end = file.len() - 22;
-    assert_eq!(&file[end..end + 4], b"PK\x05\x06");
-    let (count, mut at) = (number(end + 10, 2), number(end + 16, 4));
-    let mut names = Vec::new();
-    for _ in 0..count {
-        assert_eq!(&file[at..at + 4], b"PK\x01\x02");
-        let (length, header) = (number(at + 28, 2), number(at + 42, 4));
-        let name = &file[at + 46..at + 46 + length];
-        assert_eq!(&file[header..header + 4], b"PK\x03\x04", "a file where it is said to be");
-        assert_eq!(&file[header + 30..header + 30 + length], name);
-        names.push(String::from_utf8(name.to_vec()).unwrap());
-        at += 46 + length;
-    }
-    names
-}
-
-#[tokio::test]
-async fn an_export_goes_on_from_its_checkpoint() {
-    for fixture in &fixture::all().await {
-        let (app, on) = (&fixture.app, fixture.on());
-        let ada = fixture.signed_in("ada").await;
-        for number in 0..30 {
-            app.create_article(&ada, article(&format!("Number {number}"), "*text*")).await.unwrap();
-        }
-        app.start_export(&ada).await.unwrap();
+        // Operators see what it was, and have it tried again when the server is back: here, when
+        // files will do.
+        let operator = conduit::Token::new("a-token-of-operators");
+        let failed = app.queue(&fixture::visitor(), &operator).await.unwrap().failed;
+        assert!(failed.len() == 1 && !failed[0].reason.is_empty(), "{on}: {failed:?}");
+        assert_eq!(failed[0].state, conduit::JobState::Dead, "{on}");
+        let jobs = JobArgs { smtp_url: None, ..jobs };
+        let app = fixture.again(Options { jobs, ..at(&time) }).await;
+        app.retry_job(&fixture::visitor(), &operator, failed[0].id).await.unwrap();
         app.drain_jobs().await.unwrap();
-        let whole = file(app, &ada).await;
-        let names = contents(&whole);
-        // 32 articles, what makes it a book, and the list of chapters.
-        assert_eq!(names.len(), 32 + 4, "{on}: {names:?}");
-        assert_eq!(names[0], "mimetype", "{on}");
-
-        // As if a worker had died in the middle of a second one: two steps of it are there.
-        let first = app.exports(&ada).await.unwrap().remove(0).id;
-        app.start_export(&ada).await.unwrap();
-        execute(app, "delete from job").await;
-        let second = app.exports(&ada).await.unwrap().remove(0).id;
-        assert_ne!(first, second, "{on}");
-        let pieces = [
-            format!(
-                "insert into export_chunk (export_id, number, content, entries)
-                select {second}, number, content, entries from export_chunk
-                where export_id = {first} and number < 2"
-            ),
-            format!(
-                "update export set state = 'running', chunks = 2, articles_done = 16,
-                    bytes = (select sum(length(content)) from export_chunk where export_id = {second}),
-                    last_id = (select id from article where author_id = {ADA}
-                        order by created_at, id limit 1 offset 15),
-                    last_created_at = (select created_at from article where author_id = {ADA}
-                        order by created_at, id limit 1 offset 15)
-                where id = {second}"
-            ),
-        ];
-        for piece in pieces {
-            execute(app, &piece).await;
-        }
-        insert(app, "export", &format!("{{\"export\": {second}}}"), Utc::now()).await;
-        app.drain_jobs().await.unwrap();
-        // Apart from its own number and time it is the same book.
-        assert_eq!(contents(&file(app, &ada).await), names, "{on}");
-        // And once more is no more.
-        insert(app, "export", &format!("{{\"export\": {second}}}"), Utc::now()).await;
-        app.drain_jobs().await.unwrap();
-        assert_eq!(contents(&file(app, &ada).await), names, "{on}");
-    }
-}
-
-#[tokio::test]
-async fn an_export_is_gone_after_a_day_and_one_that_failed_may_be_asked_for_again() {
-    use crate::jobs::{Time, at};
-
-    for fixture in &fixture::all().await {
-        let (time, on) = (Time::new(), fixture.on());
-        let app = &fixture.again(at(&time)).await;
-        let ada = Fixture::sign_in(app, "ada").await;
-        let first = app.start_export(&ada).await.unwrap();
-        assert_eq!(app.start_export(&ada).await.unwrap().id, first.id, "{on}: one at a time");
-        execute(app, "update job set attempts = max_attempts, state = 'running'").await;
-        time.pass(chrono::TimeDelta::seconds(1));
-        app.drain_jobs().await.unwrap();
-        let failed = app.exports(&ada).await.unwrap().remove(0);
-        assert_eq!(failed.state, conduit::ExportState::Failed, "{on}");
-
-        let second = app.start_export(&ada).await.unwrap();
-        assert_ne!(second.id, first.id, "{on}");
-        app.drain_jobs().await.unwrap();
-        assert!(!file(app, &ada).await.is_empty(), "{on}");
-        time.pass(chrono::TimeDelta::hours(25));
-        assert_eq!(app.exports(&ada).await.unwrap(), [], "{on}");
-        app.drain_jobs().await.unwrap();
-        assert_eq!(number(app, "select count(*) from export_chunk").await, 0, "{on}");
+        assert_eq!(texts(&app, "select state from digest_mail").await, ["sent"], "{on}");
     }
 }

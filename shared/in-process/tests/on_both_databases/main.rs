@@ -5,6 +5,7 @@
 
 mod accounts;
 mod articles;
+mod exports;
 mod fixture;
 mod jobs;
 mod kinds;

@@ -1,7 +1,7 @@
 //! A book of articles in the format that e-book readers read: EPUB 3.3 (W3C), a ZIP archive of
 //! chapters in XHTML with a list of them.
 
-use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 use super::zip::{Entry, Piece, TooLong};
 
@@ -127,29 +127,49 @@ fn page(title: &str, body: &str) -> String {
 }
 
 /// Markdown as XHTML that is well-formed whatever the author wrote: their own HTML is shown as text,
-/// and a picture becomes a link to it, because a book must not need a network.
+/// and a picture becomes a link to it, because a book must not need a network. Of a link that leads
+/// nowhere, or that is within another one, only the text is left.
 fn xhtml(markdown: &str) -> String {
     let markdown = legal(markdown);
-    let events = Parser::new_ext(&markdown, Options::empty()).map(|event| match event {
-        Event::Html(html) | Event::InlineHtml(html) => Event::Text(html),
-        Event::Start(Tag::Image { link_type, dest_url, title, id }) => {
-            Event::Start(Tag::Link { link_type, dest_url: harmless(dest_url), title, id })
+    // Of each link and picture that we are in, whether it is a link of the book.
+    let mut around = Vec::new();
+    let events = Parser::new_ext(&markdown, Options::empty()).filter_map(|event| match event {
+        Event::Html(html) | Event::InlineHtml(html) => Some(Event::Text(html)),
+        Event::Start(
+            Tag::Link { link_type, dest_url, title, id }
+            | Tag::Image { link_type, dest_url, title, id },
+        ) => {
+            let is_link = !around.contains(&true) && is_on_the_web(&dest_url);
+            around.push(is_link);
+            is_link.then_some(Event::Start(Tag::Link { link_type, dest_url, title, id }))
         }
-        Event::Start(Tag::Link { link_type, dest_url, title, id }) => {
-            Event::Start(Tag::Link { link_type, dest_url: harmless(dest_url), title, id })
+        Event::End(TagEnd::Link | TagEnd::Image) => {
+            around.pop().unwrap_or(false).then_some(Event::End(TagEnd::Link))
         }
-        Event::End(TagEnd::Image) => Event::End(TagEnd::Link),
-        other => other,
+        other => Some(other),
     });
     let mut html = String::new();
     pulldown_cmark::html::push_html(&mut html, events);
     html
 }
 
-/// Only addresses on the web: a book has no other pages of this site.
-fn harmless(address: CowStr<'_>) -> CowStr<'_> {
-    let web = address.starts_with("https://") || address.starts_with("http://");
-    if web { address } else { "".into() }
+/// Whether a link may lead there: to a well-formed address (RFC 3986) on the web, because a book has
+/// no other pages of this site. Letters and signs that an address can't hold are escaped when it is
+/// written; what stands for something else, or for nothing, can't be.
+fn is_on_the_web(address: &str) -> bool {
+    let scheme = |name| address.strip_prefix(name);
+    let Some(rest) = scheme("https://").or_else(|| scheme("http://")) else { return false };
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let (host, port) = authority.split_once(':').unwrap_or((authority, ""));
+    let is_escape = |after: &str| {
+        after.get(..2).is_some_and(|code| code.bytes().all(|digit| digit.is_ascii_hexdigit()))
+    };
+    !host.is_empty()
+        && host.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.'))
+        && port.bytes().all(|digit| digit.is_ascii_digit())
+        && path.matches('#').count() <= 1
+        && !path.contains(['[', ']', '^', '\\'])
+        && path.split('%').skip(1).all(is_escape)
 }
 
 /// Plain text in XML.
@@ -190,6 +210,36 @@ mod tests {
         assert!(!html.contains('\u{0}') && !html.contains('\u{fffe}'));
         assert!(html.contains("<a href=\"https://e.com/p.png\">alt &amp; more</a>"), "{html}");
         assert!(html.contains("<hr />") && html.contains("<br />"), "{html}");
+    }
+
+    #[test]
+    fn a_link_leads_somewhere_or_is_text() {
+        for good in ["https://e.com", "http://e.com:80/a%20b?c=d&e#f", "https://e.com/ä b#c"] {
+            assert!(is_on_the_web(good), "{good}");
+        }
+        for bad in [
+            "",
+            "/article/x",
+            "mailto:a@b.c",
+            "https://",
+            "https:///x",
+            "http://[::1",
+            "https://e.com/[x]",
+            "https://e.com/%zz",
+            "https://e.com/%e",
+            "https://e.com/#a#b",
+            "https://e.com/^",
+            "https://me@e.com/",
+            // Readers don't agree on how to write this one.
+            "https://müller.de",
+        ] {
+            assert!(!is_on_the_web(bad), "{bad}");
+        }
+        assert_eq!(xhtml("[*a*](/x)"), "<p><em>a</em></p>\n");
+        assert_eq!(
+            xhtml("[a ![b](https://e.com/b)](https://e.com) ![c](https://e.com/c)"),
+            "<p><a href=\"https://e.com\">a b</a> <a href=\"https://e.com/c\">c</a></p>\n"
+        );
     }
 
     #[test]

@@ -22,9 +22,12 @@ use crate::{
     jobs::run::{Failure, Finished, Run},
 };
 
-/// How many articles go into one step. Few enough that the longest ones fit into memory, many enough
-/// that a step is not all transaction.
+/// How many articles go into one step: many enough that a step is not all transaction.
 const STEP: i64 = 8;
+
+/// How many letters they have together, so that the longest ones fit into memory. One that has more
+/// makes a step of its own.
+const LETTERS: i64 = 128 * 1024;
 
 /// How long a finished export is kept.
 const KEPT: TimeDelta = TimeDelta::days(1);
@@ -88,16 +91,23 @@ async fn article_count(app: &InProcess, account: i64) -> sqlx::Result<i64> {
     on_read!(&app.db, db => sqlx::query_scalar(COUNT).bind(account).fetch_one(db).await)
 }
 
-/// The next articles after the checkpoint, oldest first.
+/// The next articles after the checkpoint, oldest first. Their lengths are added up before any of
+/// their texts is fetched.
 async fn next_articles(app: &InProcess, at: &Checkpoint) -> sqlx::Result<Vec<ArticleRow>> {
     const NEXT: &str = "
-        select id, created_at, title, description, body, tag_list from article
-        where author_id = $1 and (created_at, id) > ($2, $3)
-        order by created_at, id limit $4";
+        with step as (
+            select id, letters, sum(letters) over (order by created_at, id) as up_to_here from (
+                select id, created_at, length(body) as letters from article
+                where author_id = $1 and (created_at, id) > ($2, $3)
+                order by created_at, id limit $4) next)
+        select a.id, created_at, title, description, body, tag_list
+        from step join article a on a.id = step.id
+        where up_to_here <= $5 or up_to_here = letters
+        order by created_at, a.id";
     let from = at.last_created_at.unwrap_or(DateTime::UNIX_EPOCH);
     on_read!(&app.db, db => sqlx::query_as(NEXT)
         .bind(at.account_id).bind(from).bind(at.last_id.unwrap_or(0)).bind(STEP)
-        .fetch_all(db).await)
+        .bind(LETTERS).fetch_all(db).await)
 }
 
 /// Adds chapters to the file.
