@@ -1,6 +1,7 @@
 //! What one call of the port costs on each side of the boundary, without a database in the picture:
 //! a function call; the same with its answer encoded and decoded; the least that an exchange of the
-//! same bytes can be, over a Unix socket and over TCP; and the call as the frontend makes it.
+//! same bytes can be, over a Unix socket and over TCP; the same by reqwest, as most would write it;
+//! and the call as the frontend makes it.
 //!
 //! `cargo bench --bench boundary`. It answers "how long does this step take", in one process. What
 //! the boundary costs the app, under load and with real processes, is the lab's question.
@@ -67,6 +68,8 @@ struct Sides<'a> {
     here: &'a InMemory,
     unix: &'a Wire,
     tcp: &'a Wire,
+    /// A client as most would write it, and where the backend is.
+    reqwest: (&'a reqwest::Client, String),
     elsewhere: &'a Remote,
 }
 
@@ -78,7 +81,7 @@ impl Sides<'_> {
         call: impl AsyncFn(&InMemory) -> T,
         remote: impl AsyncFn(&Remote),
     ) {
-        let Self { runtime, here, unix, tcp, elsewhere } = self;
+        let Self { runtime, here, unix, tcp, reqwest: (client, origin), elsewhere } = self;
         group.bench_function("call", |b| {
             b.to_async(*runtime).iter(|| async { call(here).await });
         });
@@ -93,6 +96,13 @@ impl Sides<'_> {
                 b.to_async(*runtime).iter(|| async { wire.get::<T>(black_box(path)).await });
             });
         }
+        let url = format!("{origin}{path}");
+        group.bench_function("reqwest", |b| {
+            b.to_async(*runtime).iter(|| async {
+                let answer = client.get(black_box(&url)).send().await.expect("an answer");
+                answer.json::<T>().await.expect("JSON of the contract")
+            });
+        });
         group.bench_function("call of the backend", |b| {
             b.to_async(*runtime).iter(|| async { remote(elsewhere).await });
         });
@@ -120,9 +130,16 @@ fn boundary(criterion: &mut Criterion) {
         tcp.set_nodelay(true).expect("an option");
         (Wire::over(unix).await, Wire::over(tcp).await)
     });
-    let elsewhere = Remote::new(&BackendArgs { backend_url: format!("http://{address}") });
-    let elsewhere = &elsewhere.expect("a backend");
-    let sides = Sides { runtime: &runtime, here: &here, unix: &unix, tcp: &tcp, elsewhere };
+    let origin = format!("http://{address}");
+    let elsewhere = Remote::new(&BackendArgs { backend_url: origin.clone() });
+    let sides = Sides {
+        runtime: &runtime,
+        here: &here,
+        unix: &unix,
+        tcp: &tcp,
+        reqwest: (&reqwest::Client::new(), origin),
+        elsewhere: &elsewhere.expect("a backend"),
+    };
 
     sides.compare(
         criterion.benchmark_group("article"),

@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use contract::dataset::{Dataset, Size};
 use in_process::DatabaseArgs;
 use lab::{
-    count::{self, Stored},
+    count::{self, Figure, Stored, Tried},
     databases::Engine,
     doctor,
     experiment::{self, Preset},
@@ -144,6 +144,10 @@ struct CountArgs {
     /// Why, in a sentence.
     #[arg(long, value_name = "REASON")]
     why: Option<String>,
+    /// What else was measured of it, such as `size of the monolith=19.2..17.5 MB`; several times if
+    /// need be.
+    #[arg(long, value_name = "WHAT=BEFORE..AFTER UNIT", requires = "why")]
+    figure: Vec<Figure>,
 }
 
 #[derive(Args, Debug)]
@@ -287,7 +291,7 @@ fn seed_from_clock() -> u64 {
 }
 
 async fn count(args: CountArgs) -> anyhow::Result<()> {
-    let CountArgs { db, kept, rejected, why } = args;
+    let CountArgs { db, kept, rejected, why, figure: figures } = args;
     if !count::is_installed() {
         let missing = "valgrind is not installed";
         let required = std::env::var_os("CONDUIT_REQUIRE_ALL").is_some_and(|value| value == "1");
@@ -304,7 +308,8 @@ async fn count(args: CountArgs) -> anyhow::Result<()> {
     };
     match tried {
         Some((what, kept)) => {
-            Stored::read()?.tried(db.kind(), what, kept, why.unwrap_or_default(), counts).write()
+            let tried = Tried { what, kept, why: why.unwrap_or_default(), figures };
+            Stored::read()?.tried(tried, db.kind(), counts).write()
         }
         None => Stored::read()?.check(db.kind(), &counts),
     }

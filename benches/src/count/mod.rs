@@ -26,7 +26,7 @@ use self::callgrind::Callgrind;
 pub use self::callgrind::is_installed;
 pub(crate) use self::growth::signed_in;
 pub use self::growth::{Growth, growth};
-pub use self::stored::{Change, Comparison, Counts, Judgement, Stored};
+pub use self::stored::{Change, Comparison, Counts, Figure, Judgement, Stored, Tried};
 use crate::{
     affinity,
     databases::{Databases, Engine},

@@ -1,7 +1,13 @@
 //! The figures that are in force, in a file that is part of the source: whoever makes a page dearer
 //! has to say so there, and why.
 
-use std::{collections::BTreeMap, fmt::Write, fs, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write},
+    fs,
+    path::PathBuf,
+    str::FromStr,
+};
 
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -32,6 +38,45 @@ pub struct Change {
     pub before: Counts,
     /// With it.
     pub after: Counts,
+    /// What was measured besides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub figures: Vec<Figure>,
+}
+
+/// What a change did to something that is not counted in instructions: CPU time side by side, the
+/// size of a program, how long it takes to build.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Figure {
+    /// What was measured.
+    pub what: String,
+    /// Without the change.
+    pub before: f64,
+    /// With it.
+    pub after: f64,
+    /// The unit of both.
+    pub unit: String,
+}
+
+impl FromStr for Figure {
+    type Err = anyhow::Error;
+
+    /// As on the command line: `WHAT=BEFORE..AFTER UNIT`.
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        const FORM: &str = "expected something like `size of the monolith=19.2..17.5 MB`";
+        let (what, rest) = text.split_once('=').context(FORM)?;
+        let (values, unit) = rest.split_once(' ').context(FORM)?;
+        let (before, after) = values.split_once("..").context(FORM)?;
+        let number = |text: &str| text.parse::<f64>().context(FORM);
+        let (before, after) = (number(before)?, number(after)?);
+        Ok(Self { what: what.to_owned(), before, after, unit: unit.to_owned() })
+    }
+}
+
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, before, after, unit } = self;
+        write!(f, "{what}: {before} → {after} {unit}")
+    }
 }
 
 /// Everything in the file.
@@ -198,22 +243,29 @@ impl Stored {
     }
 
     /// Notes what was tried. If it is kept, its figures are in force from now on.
-    pub fn tried(
-        mut self,
-        database: &str,
-        what: String,
-        kept: bool,
-        why: String,
-        after: Counts,
-    ) -> Self {
+    pub fn tried(mut self, tried: Tried, database: &str, after: Counts) -> Self {
+        let Tried { what, kept, why, figures } = tried;
         let before = self.counts.get(database).cloned().unwrap_or_default();
         if kept {
             self.counts.insert(database.to_owned(), after.clone());
         }
         let database = database.to_owned();
-        self.changes.push(Change { what, kept, why, database, before, after });
+        self.changes.push(Change { what, kept, why, database, before, after, figures });
         self
     }
+}
+
+/// What somebody has to say of a change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tried {
+    /// What was done.
+    pub what: String,
+    /// Whether it stays.
+    pub kept: bool,
+    /// Why.
+    pub why: String,
+    /// What was measured besides instructions.
+    pub figures: Vec<Figure>,
 }
 
 fn parse<T: DeserializeOwned>(text: &str) -> anyhow::Result<T> {
@@ -242,5 +294,13 @@ mod tests {
         assert_eq!(judge(counts(1_000, 3.0), &stored), [Same, Grown, Same]);
         assert_eq!(judge(counts(900, 2.0), &stored), [Shrunk, Same, Same]);
         assert_eq!(judge(counts(1_000, 2.0), &Counts::default()), [Grown, Grown, Grown]);
+    }
+    #[test]
+    fn a_figure_is_read_as_it_is_written_on_the_command_line() {
+        let figure: Figure = "CPU of both servers=1.2..0.9 ms a page".parse().unwrap();
+        assert_eq!(figure.to_string(), "CPU of both servers: 1.2 → 0.9 ms a page");
+        for bad in ["", "size", "size=1..2", "size=1-2 MB", "size=one..2 MB"] {
+            assert!(bad.parse::<Figure>().is_err(), "{bad}");
+        }
     }
 }

@@ -23,7 +23,7 @@ pub struct Changes {
     /// CPU per page of each arm, or of each cell of a grid.
     pub levels: Vec<Change>,
     /// What only one of them has an estimate of, and whether that is B.
-    pub one_sided: Vec<(String, bool)>,
+    pub one_sided: OneSided,
     /// Probability with which each interval of a change claims to hold the truth: so high that all
     /// of them together raise a false alarm in at most 5 % of comparisons (Bonferroni).
     pub confidence: f64,
@@ -221,10 +221,10 @@ fn levels(summary: &Summary) -> Vec<Estimated> {
 }
 
 /// What has the same name in both, in the order of the first; and the names of what has none.
-fn pairs([first, second]: &[Vec<Estimated>; 2]) -> (Vec<[Estimated; 2]>, Vec<(String, bool)>) {
+fn pairs([first, second]: &[Vec<Estimated>; 2]) -> (Vec<[Estimated; 2]>, OneSided) {
     let named = |all: &[Estimated], name: &str| all.iter().find(|e| e.name == name).cloned();
     let both = first.iter().filter_map(|a| Some([a.clone(), named(second, &a.name)?]));
-    let without = |all: &[Estimated], others: &[Estimated], in_second| -> Vec<(String, bool)> {
+    let without = |all: &[Estimated], others: &[Estimated], in_second| -> OneSided {
         let alone = all.iter().filter(|one| named(others, &one.name).is_none());
         alone.map(|one| (one.name.clone(), in_second)).collect()
     };
@@ -238,11 +238,14 @@ fn changed([a, b]: [Estimated; 2], confidence: f64) -> Option<Change> {
     Some(Change { name: a.name, kind: a.kind, values: [a.value, b.value], change })
 }
 
+/// What only one of the runs has, and whether that is the second.
+pub type OneSided = Vec<(String, bool)>;
+
 /// Both answers to each question, and the questions that only one run asks.
 fn verdicts(
     runs: [&Run; 2],
     summaries: &[Summary; 2],
-) -> anyhow::Result<(Vec<VerdictChange>, Vec<(String, bool)>)> {
+) -> anyhow::Result<(Vec<VerdictChange>, OneSided)> {
     let [ids_a, ids_b] =
         [question_ids(runs[0], &summaries[0])?, question_ids(runs[1], &summaries[1])?];
     let (mut both, mut alone) = (Vec::new(), Vec::new());

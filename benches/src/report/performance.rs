@@ -119,7 +119,9 @@ fn changes(changes: &[Change]) -> String {
          |---|---|---|--:|--:|--:|--:|---|\n",
     );
     for change in changes {
-        let Change { what, kept, why, database, .. } = change;
+        let Change { what, kept, why, database, figures, .. } = change;
+        let said = figures.iter().map(ToString::to_string);
+        let why = [why.clone()].into_iter().chain(said).collect::<Vec<_>>().join("; ");
         let kept = if *kept { "kept" } else { "rejected" };
         let effects = [Replay::Home, Replay::Mix]
             .into_iter()

@@ -218,7 +218,7 @@ fn every_design_reads_on_a_code_host() {
         let summary = judge::summarise_with(&run, FEW).unwrap();
         let markdown = markdown::markdown(&run, &summary).unwrap();
         assert!(markdown.contains(table), "{markdown}");
-        assert_eq!(markdown.contains("monolith | split"), false, "{markdown}");
+        assert!(!markdown.contains("monolith | split"), "{markdown}");
         for verdict in &summary.verdicts {
             assert!(markdown.contains(&crate::words::plain(&verdict.question)), "{markdown}");
         }

@@ -1,16 +1,14 @@
-//! What becomes of an error: the contract's status and body, and one line in the log if the app
+//! What becomes of an error: the contract's status and body, and the reason for the log if the app
 //! itself is at fault.
 
 use axum::{
     Json,
-    extract::Request,
     http::{HeaderValue, StatusCode, header::RETRY_AFTER},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 use conduit::{
     Error, Problems,
-    wire::{self, ErrorBody, REQUEST_ID},
+    wire::{self, Detail, ErrorBody},
 };
 
 /// Why a request is not answered as its sender wished.
@@ -59,11 +57,6 @@ impl From<Error> for Failure {
     }
 }
 
-/// What to log, attached to an answer: the place where an error becomes an answer does not know the
-/// request's number any more, the layer around it does.
-#[derive(Clone)]
-struct Detail(String);
-
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let (status, body) = self.status_and_body();
@@ -76,16 +69,4 @@ impl IntoResponse for Failure {
         }
         response
     }
-}
-
-/// Logs an internal error once, with the number of the request that met it.
-pub(crate) async fn log(request: Request, next: Next) -> Response {
-    // Cheap: a header's value is shared, not copied.
-    let number = request.headers().get(REQUEST_ID).cloned();
-    let response = next.run(request).await;
-    if let Some(Detail(detail)) = response.extensions().get() {
-        let request_id = number.as_ref().and_then(|number| number.to_str().ok()).unwrap_or("none");
-        tracing::error!(request_id, detail, "the API answers 500");
-    }
-    response
 }

@@ -22,7 +22,7 @@ mod tags;
 mod users;
 
 use axum::{
-    Json, Router, middleware,
+    Json, Router,
     routing::{delete, get, post},
 };
 use conduit::{Conduit, Error, Resource, wire::path};
@@ -69,7 +69,6 @@ pub fn router<C: Conduit>(port: C) -> Router {
         .route(path::RETRY, post(jobs::retry))
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_method)
-        .layer(middleware::from_fn(failure::log))
         .with_state(App { port })
 }
 

@@ -30,8 +30,7 @@ const MAX_BODY: usize = 4 * limits::MAX_ARTICLE + 64 * 1024;
 /// nothing that is counted.
 pub(crate) fn around(app: Router, lab: Option<LabFile>) -> Router {
     let lab = lab.map(Arc::new);
-    app.layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(axum::middleware::from_fn_with_state(lab, handle))
+    app.layer(axum::middleware::from_fn_with_state(lab, handle))
 }
 
 async fn handle(
@@ -44,6 +43,7 @@ async fn handle(
         .and_then(|id| HeaderValue::try_from(id.as_str()).ok())
         .unwrap_or_else(new_request_id);
     request.headers_mut().insert(wire::REQUEST_ID, id.clone());
+    DefaultBodyLimit::max(MAX_BODY).apply(&mut request);
     let is_api = request.uri().path().starts_with(wire::API);
 
     // 2. An effect of known size, if the lab planted one.
@@ -65,6 +65,9 @@ async fn handle(
     };
 
     // 4. The books.
+    if let Some(wire::Detail(detail)) = response.extensions().get() {
+        tracing::error!(request_id = ?id, detail, "an internal error");
+    }
     response.headers_mut().insert(wire::REQUEST_ID, id);
     count(response.status());
     response

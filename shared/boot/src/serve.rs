@@ -12,7 +12,7 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
 };
-use tracing_subscriber::{EnvFilter, util::SubscriberInitExt};
+use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::{ServerArgs, health, lab_file::LabFile, middleware};
 
@@ -132,13 +132,12 @@ async fn bind(listen: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
 }
 
 fn log_to_stderr(filter: &str) -> anyhow::Result<()> {
-    let filter = EnvFilter::builder().parse(filter).context("--log")?;
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    // Levels per module. What could also look at spans would bring a library for patterns along.
+    let filter: Targets = filter.parse().context("--log")?;
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .finish();
-    subscriber.try_init().context("--log")
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
+    tracing_subscriber::registry().with(filter).with(lines).try_init().context("--log")
 }
 
 struct Signals {

@@ -301,6 +301,11 @@ pub fn to_error(status: StatusCode, errors: Option<Problems>) -> Error {
     }
 }
 
+/// What an internal error was, attached to the answer that doesn't tell. Where an error becomes an
+/// answer the request's number is not known any more; what stands around all of it knows, and logs.
+#[derive(Clone, Debug)]
+pub struct Detail(pub String);
+
 // --- caller ⇄ headers -------------------------------------------------------------------------
 
 /// The headers that carry a caller over a hop.

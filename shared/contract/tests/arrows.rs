@@ -59,7 +59,7 @@ fn no_package_links_what_it_must_not() {
 fn every_package_links_what_it_is_made_of() {
     for (package, parts) in [
         ("monolith", ["in-process", "sqlx", "pages", "api"].as_slice()),
-        ("split-frontend", &["remote", "reqwest", "pages"]),
+        ("split-frontend", &["remote", "hyper", "pages"]),
         ("split-backend", &["in-process", "sqlx", "api"]),
     ] {
         let tree = tree(package);

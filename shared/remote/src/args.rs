@@ -1,6 +1,6 @@
 //! Where the backend is, as the command line says it.
 
-use reqwest::Url;
+use http::uri::Authority;
 
 /// Settings of the connection to the backend.
 #[derive(Clone, Debug, clap::Args)]
@@ -13,32 +13,32 @@ pub struct BackendArgs {
 /// Why the connection to a backend can't even be prepared. One line that names the setting.
 #[derive(Debug, thiserror::Error)]
 #[error("--backend-url: {0}")]
-pub struct StartError(String);
-
-impl StartError {
-    pub(crate) fn new(reason: impl Into<String>) -> Self {
-        Self(reason.into())
-    }
-}
+pub struct StartError(&'static str);
 
 impl BackendArgs {
-    /// The origin of the backend, such as `http://localhost:8001`.
+    /// Host and port of the backend, such as `localhost:8001`.
     ///
     /// The messages don't repeat the address: somebody may have put a password into it.
-    pub(crate) fn origin(&self) -> Result<Url, StartError> {
-        let url = Url::parse(self.backend_url.trim()).map_err(|reason| {
-            StartError::new(format!("{reason} (expected something like http://localhost:8001)"))
-        })?;
-        let problem = if url.scheme() != "http" {
-            "only http:// is supported; put a proxy in front if the backend is far away"
-        } else if !url.username().is_empty() || url.password().is_some() {
-            "must not contain a user name or password"
-        } else if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-            "must end after the port; the path of the API is added to it"
-        } else {
-            return Ok(url);
-        };
-        Err(StartError::new(problem))
+    pub(crate) fn authority(&self) -> Result<Authority, StartError> {
+        const EXPECTED: StartError = StartError("expected something like http://localhost:8001");
+        let text = self.backend_url.trim();
+        let (scheme, rest) = text.split_once("://").ok_or(EXPECTED)?;
+        if !scheme.eq_ignore_ascii_case("http") {
+            return Err(StartError(
+                "only http:// is supported; put a proxy in front if the backend is far away",
+            ));
+        }
+        if rest.contains('@') {
+            return Err(StartError("must not contain a user name or password"));
+        }
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        if rest.contains(['/', '?', '#']) {
+            return Err(StartError("must end after the port; the path of the API is added to it"));
+        }
+        let authority: Authority = rest.parse().map_err(|_| EXPECTED)?;
+        // A port that is no number up to 65535 is none, but stands in the text.
+        let is_whole = authority.port().is_some() || authority.host() == rest;
+        if is_whole && !authority.host().is_empty() { Ok(authority) } else { Err(EXPECTED) }
     }
 }
 
@@ -46,16 +46,17 @@ impl BackendArgs {
 mod tests {
     use super::*;
 
-    fn origin(url: &str) -> Result<String, StartError> {
-        let url = BackendArgs { backend_url: url.to_owned() }.origin()?;
-        Ok(url.origin().ascii_serialization())
+    fn authority(url: &str) -> Result<String, StartError> {
+        let authority = BackendArgs { backend_url: url.to_owned() }.authority()?;
+        Ok(authority.to_string())
     }
 
     #[test]
-    fn an_origin_may_end_with_a_slash_or_not() {
-        assert_eq!(origin("http://localhost:8001").unwrap(), "http://localhost:8001");
-        assert_eq!(origin(" http://backend/ ").unwrap(), "http://backend");
-        assert_eq!(origin("http://[::1]:8001").unwrap(), "http://[::1]:8001");
+    fn an_address_may_end_with_a_slash_or_not() {
+        assert_eq!(authority("http://localhost:8001").unwrap(), "localhost:8001");
+        assert_eq!(authority(" HTTP://backend/ ").unwrap(), "backend");
+        assert_eq!(authority("http://[::1]:8001").unwrap(), "[::1]:8001");
+        assert_eq!(authority("http://[::1]").unwrap(), "[::1]");
     }
 
     #[test]
@@ -65,14 +66,20 @@ mod tests {
             "localhost",
             "localhost:8001",
             "http://",
+            "http://:8001",
+            "http://backend:",
+            "http://backend:65536",
+            "http://back end",
+            "http://::1",
             "https://backend",
             "ftp://backend",
             "http://backend/api",
+            "http://backend//",
             "http://backend?x=1",
             "http://backend#x",
             "http://me:s3cret@backend",
         ] {
-            let message = origin(url).unwrap_err().to_string();
+            let message = authority(url).expect_err(url).to_string();
             assert!(message.starts_with("--backend-url: "), "{message}");
             assert!(!message.contains('\n') && !message.contains("s3cret"), "{message}");
         }
