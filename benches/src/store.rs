@@ -124,7 +124,10 @@ impl Folder {
         let id = path.canonicalize()?.file_name().context("a folder without a name")?.to_owned();
         let id = id.into_string().ok().context("the folder's name is not in UTF-8")?;
         let mut slices = to_append(&path.join(SLICES))?;
-        slices.try_lock().context("the run has not been interrupted: somebody measures it")?;
+        ensure!(
+            slices.try_lock().is_ok(),
+            "the run has not been interrupted: somebody measures it"
+        );
         ensure!(path.join(BEGUN).is_file(), "the run was interrupted before its first slice");
         let begun: Begun = of_this_schema(&path.join(BEGUN))?;
         let mut journal = to_append(&path.join(JOURNAL))?;

@@ -23,11 +23,16 @@ pub struct Changes {
     /// CPU per page of each arm, or of each cell of a grid.
     pub levels: Vec<Change>,
     /// What only one of them has an estimate of, and whether that is B.
-    pub one_sided: OneSided,
+    pub one_sided: Vec<OneSided>,
+    /// What both have an estimate of, of which one reaches down to nothing.
+    pub uncertain: Vec<String>,
     /// Probability with which each interval of a change claims to hold the truth: so high that all
     /// of them together raise a false alarm in at most 5 % of comparisons (Bonferroni).
     pub confidence: f64,
 }
+
+/// The name of something that only one run has, and whether that is B.
+pub type OneSided = (String, bool);
 
 /// One question and both answers.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,10 +43,24 @@ pub struct VerdictChange {
     pub outcomes: [Option<Outcome>; 2],
 }
 
+impl VerdictChange {
+    /// Which of them decide the question.
+    pub fn decided(&self) -> [bool; 2] {
+        self.outcomes.map(|outcome| outcome.is_some_and(|o| o != Outcome::Inconclusive))
+    }
+
+    /// Whether one decides it, and the other does not or otherwise.
+    pub fn differs(&self) -> bool {
+        self.outcomes[0] != self.outcomes[1] && self.decided() != [false; 2]
+    }
+}
+
 /// One estimate in both runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
-    /// Of what: a page and a metric or an arm, a claim, a cell.
+    /// On which page, where there are pages.
+    pub page: Option<&'static str>,
+    /// Of what: a metric, an arm, a claim, a cell.
     pub name: String,
     /// What kind of number it is.
     pub kind: Kind,
@@ -137,9 +156,8 @@ fn between(runs: [&Run; 2], summaries: &[Summary; 2]) -> anyhow::Result<Changes>
     let ((effects, only_effects), (levels, only_levels)) = (effects, levels);
     let compared = effects.len() + levels.len();
     let confidence = 1.0 - 0.05 / compared.max(1) as f64;
-    let changes = |pairs: Vec<[Estimated; 2]>| -> Vec<Change> {
-        pairs.into_iter().filter_map(|pair| changed(pair, confidence)).collect()
-    };
+    let (effects, uncertain) = changed(effects, confidence);
+    let (levels, uncertain_levels) = changed(levels, confidence);
     let (differing, alike): (Vec<_>, Vec<_>) =
         circumstances(runs, summaries).into_iter().partition(|(_, [a, b])| a != b);
     let (verdicts, only_verdicts) = verdicts(runs, summaries)?;
@@ -147,8 +165,9 @@ fn between(runs: [&Run; 2], summaries: &[Summary; 2]) -> anyhow::Result<Changes>
         circumstances: differing,
         alike: alike.into_iter().map(|(name, _)| name).collect(),
         verdicts,
-        effects: changes(effects),
-        levels: changes(levels),
+        effects,
+        levels,
+        uncertain: [uncertain, uncertain_levels].concat(),
         one_sided: [only_verdicts, only_effects, only_levels].concat(),
         confidence: rounded(confidence),
     })
@@ -157,11 +176,18 @@ fn between(runs: [&Run; 2], summaries: &[Summary; 2]) -> anyhow::Result<Changes>
 /// Something that one run has an estimate of.
 #[derive(Clone, Debug)]
 struct Estimated {
+    page: Option<&'static str>,
     name: String,
     kind: Kind,
     value: Estimate,
     restarts: usize,
     confidence: f64,
+}
+
+impl Estimated {
+    fn full_name(&self) -> String {
+        self.page.into_iter().chain([self.name.as_str()]).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// What a run is about: the effects of the boundary, or the figures of a grid.
@@ -171,7 +197,8 @@ fn estimates(summary: &Summary) -> Vec<Estimated> {
         contrast.all.metrics.keys().filter_map(|metric| {
             let effect = contrast.all.effect(*metric)?;
             Some(Estimated {
-                name: format!("{}, {}", words::page(contrast.page), words::metric(*metric)),
+                page: Some(words::page(contrast.page)),
+                name: words::metric(*metric).to_owned(),
                 kind: Kind::Ratio,
                 value: effect.ratio,
                 restarts: effect.restarts,
@@ -181,6 +208,7 @@ fn estimates(summary: &Summary) -> Vec<Estimated> {
     });
     let figures = summary.findings.iter().filter_map(|finding| {
         Some(Estimated {
+            page: None,
             name: finding.claim.clone(),
             kind: Kind::Figure(finding.unit.clone()),
             value: finding.found?,
@@ -199,7 +227,8 @@ fn levels(summary: &Summary) -> Vec<Estimated> {
         let effect = contrast.all.effect(Metric::CpuServers);
         effect.into_iter().flat_map(|effect| {
             contrast.arms.into_iter().zip(effect.levels).map(|(arm, value)| Estimated {
-                name: format!("{}, {}", words::page(contrast.page), arm.name()),
+                page: Some(words::page(contrast.page)),
+                name: arm.name().to_owned(),
                 kind: Kind::Level,
                 value,
                 restarts: effect.restarts,
@@ -210,6 +239,7 @@ fn levels(summary: &Summary) -> Vec<Estimated> {
     let rounds = summary.findings.first().map_or(0, |finding| finding.rounds);
     let cells = summary.figures.iter().filter_map(move |figures| {
         Some(Estimated {
+            page: None,
             name: figures.cell.clone(),
             kind: Kind::Level,
             value: *figures.metrics.get(&Metric::CpuServers)?,
@@ -221,31 +251,40 @@ fn levels(summary: &Summary) -> Vec<Estimated> {
 }
 
 /// What has the same name in both, in the order of the first; and the names of what has none.
-fn pairs([first, second]: &[Vec<Estimated>; 2]) -> (Vec<[Estimated; 2]>, OneSided) {
-    let named = |all: &[Estimated], name: &str| all.iter().find(|e| e.name == name).cloned();
-    let both = first.iter().filter_map(|a| Some([a.clone(), named(second, &a.name)?]));
-    let without = |all: &[Estimated], others: &[Estimated], in_second| -> OneSided {
-        let alone = all.iter().filter(|one| named(others, &one.name).is_none());
-        alone.map(|one| (one.name.clone(), in_second)).collect()
+fn pairs([first, second]: &[Vec<Estimated>; 2]) -> (Vec<[Estimated; 2]>, Vec<OneSided>) {
+    let same = |all: &[Estimated], one: &Estimated| {
+        all.iter().find(|other| (other.page, &other.name) == (one.page, &one.name)).cloned()
+    };
+    let both = first.iter().filter_map(|a| Some([a.clone(), same(second, a)?]));
+    let without = |all: &[Estimated], others: &[Estimated], in_second| -> Vec<OneSided> {
+        let alone = all.iter().filter(|one| same(others, one).is_none());
+        alone.map(|one| (one.full_name(), in_second)).collect()
     };
     let one_sided = [without(first, second, false), without(second, first, true)].concat();
     (both.collect(), one_sided)
 }
 
-fn changed([a, b]: [Estimated; 2], confidence: f64) -> Option<Change> {
-    let known = |e: &Estimated| Known::of(e.value, e.restarts, e.confidence);
-    let change = change([known(&a)?, known(&b)?], confidence);
-    Some(Change { name: a.name, kind: a.kind, values: [a.value, b.value], change })
+/// The change of each pair; and the names of those that are too uncertain for one.
+fn changed(pairs: Vec<[Estimated; 2]>, confidence: f64) -> (Vec<Change>, Vec<String>) {
+    let (mut changes, mut uncertain) = (Vec::new(), Vec::new());
+    for [a, b] in pairs {
+        let known = [&a, &b].map(|e| Known::of(e.value, e.restarts, e.confidence));
+        let [Some(before), Some(after)] = known else {
+            uncertain.push(a.full_name());
+            continue;
+        };
+        let Estimated { page, name, kind, value, .. } = a;
+        let (values, change) = ([value, b.value], change([before, after], confidence));
+        changes.push(Change { page, name, kind, values, change });
+    }
+    (changes, uncertain)
 }
-
-/// What only one of the runs has, and whether that is the second.
-pub type OneSided = Vec<(String, bool)>;
 
 /// Both answers to each question, and the questions that only one run asks.
 fn verdicts(
     runs: [&Run; 2],
     summaries: &[Summary; 2],
-) -> anyhow::Result<(Vec<VerdictChange>, OneSided)> {
+) -> anyhow::Result<(Vec<VerdictChange>, Vec<OneSided>)> {
     let [ids_a, ids_b] =
         [question_ids(runs[0], &summaries[0])?, question_ids(runs[1], &summaries[1])?];
     let (mut both, mut alone) = (Vec::new(), Vec::new());

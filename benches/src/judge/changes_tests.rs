@@ -32,7 +32,7 @@ fn a_change_is_found_in_its_size_and_where_it_is() {
         assert!(!cpu || effect.change.contains(1.40 / 1.30), "{effect:?}");
     }
     for level in &changes.levels {
-        assert_eq!(level.differs(), level.name.contains("split"), "{level:?}");
+        assert_eq!(level.differs(), level.name == "split", "{level:?}");
     }
 }
 

@@ -6,7 +6,7 @@ use super::terminal::{columns, finished, plain};
 use crate::circumstances;
 use crate::experiment;
 use crate::judge::changes::{Change, Changes, Kind, VerdictChange, changes};
-use crate::judge::summary::{Metric, Outcome};
+use crate::judge::summary::Metric;
 use crate::record::Run;
 use crate::stats::Estimate;
 use crate::words;
@@ -76,15 +76,13 @@ fn verdicts(changes: &Changes) -> String {
 }
 
 /// What became of a verdict. Only two decided ones can contradict each other.
-fn became(VerdictChange { outcomes: [before, after], .. }: &VerdictChange) -> &'static str {
-    let decided =
-        |outcome: &Option<Outcome>| outcome.is_some_and(|outcome| outcome != Outcome::Inconclusive);
-    match (decided(before), decided(after)) {
-        _ if before == after => "= same",
-        (true, true) => "≠ FLIPPED",
-        (true, false) => "≠ open now",
-        (false, true) => "≠ decided now",
-        (false, false) => "≠ open in both",
+fn became(verdict: &VerdictChange) -> &'static str {
+    match verdict.decided() {
+        _ if verdict.outcomes[0] == verdict.outcomes[1] => "= same",
+        [true, true] => "≠ FLIPPED",
+        [true, false] => "≠ open now",
+        [false, true] => "≠ decided now",
+        [false, false] => "= open in both",
     }
 }
 
@@ -101,6 +99,10 @@ fn effects(changes: &Changes) -> String {
             text.add_row([format!("Only in {letter}: {}.", names.join("; "))]);
         }
     }
+    if !changes.uncertain.is_empty() {
+        let names = changes.uncertain.join("; ");
+        text.add_row([format!("Too uncertain to be compared: {names}.")]);
+    }
     format!("{}\n{text}", both(head, &changes.effects)).trim_end().to_owned()
 }
 
@@ -108,15 +110,14 @@ fn levels(changes: &Changes) -> String {
     both(words::metric(Metric::CpuServers), &changes.levels)
 }
 
-/// Estimates of both runs side by side. What the names have in common up to their comma stands once
-/// above them.
+/// Estimates of both runs side by side.
 fn both(head: &str, changes: &[Change]) -> String {
     if changes.is_empty() {
         return String::new();
     }
     let mut table = columns([head, "A", "B", "B against A"], 3);
-    let mut group = "";
-    for Change { name, kind, values, change } in changes {
+    let mut above = None;
+    for Change { page, name, kind, values, change } in changes {
         let shown = |value: Estimate| match kind {
             Kind::Ratio => words::change_with_interval(value),
             Kind::Level => words::level_with_interval(Metric::CpuServers, value),
@@ -126,14 +127,12 @@ fn both(head: &str, changes: &[Change]) -> String {
             }
         };
         let [a, b] = values.map(shown);
-        let mut label = name.clone();
-        if let (Kind::Ratio, Some((page, metric))) = (kind, name.split_once(", ")) {
-            if page != group {
-                table.add_row([page]);
-                group = page;
-            }
-            label = format!("  {metric}");
+        if *page != above {
+            table.add_row(*page);
+            above = *page;
         }
+        let indent = if page.is_some() { "  " } else { "" };
+        let label = format!("{indent}{name}");
         table.add_row([label, a, b, marked(*change)]);
     }
     table.to_string()
@@ -150,7 +149,7 @@ fn conclusion(changes: &Changes) -> String {
         let different = changes.iter().filter(|change| change.differs()).count();
         format!("{different} of {}", changes.len())
     };
-    let verdicts = changes.verdicts.iter().filter(|v| v.outcomes[0] != v.outcomes[1]).count();
+    let verdicts = changes.verdicts.iter().filter(|verdict| verdict.differs()).count();
     let compared = changes.effects.len() + changes.levels.len();
     let mut text = plain();
     text.add_row([format!(
