@@ -89,14 +89,18 @@ impl<'a> House<'a> {
 /// Visitors come by chance and wait for nobody, until `work` is done.
 async fn visited_meanwhile<T>(server: SocketAddr, work: impl Future<Output = T>) -> (T, Tally) {
     let generator = Generator::start().unwrap();
-    let paths: Arc<[Uri]> = Arc::from(["/", "/healthz"].map(Uri::from_static));
+    // Few that need the database and many that don't: a gap of milliseconds must not go unnoticed.
+    let mut paths = vec![Uri::from_static("/")];
+    paths.resize(8, Uri::from_static("/healthz"));
+    let paths: Arc<[Uri]> = Arc::from(paths);
     let done = Cell::new(false);
     let visitors = async {
         let mut all = Tally::default();
         let mut seed = 0;
         while !done.get() {
             let target = Target { server, paths: Arc::clone(&paths) };
-            let tally = generator.open(target, poisson(60.0, 0.3, seed, 2)).await.unwrap();
+            let tally =
+                generator.open(target, poisson(400.0, 0.3, seed, paths.len())).await.unwrap();
             all.scheduled += tally.scheduled;
             all.completed += tally.completed;
             all.errors.extend(tally.errors);
