@@ -12,6 +12,10 @@
 //! that the arms are the same app, [`pilot`] sets the rates, [`executor`] goes through the plan
 //! with [`load`] and [`probe`], [`journal`] keeps what an interrupted run needs to go on, [`guardian`]
 //! sees to it that nothing is left behind.
+//!
+//! For arms of several processes: [`fleet::topology`] says what they consist of, [`fleet::budget`] that
+//! they have the same in all, [`fleet::quota`] keeps them to it, [`relay`] balances between replicas,
+//! [`link`] puts a distance between frontend and backend; both are [`intermediary`] processes.
 
 pub mod affinity;
 pub mod circumstances;

@@ -24,7 +24,7 @@ use lab::{
     load::{Body, Connections, Generator, Tally, Target, poisson},
     probe,
     record::{Arm, Layout},
-    relay::{Policy, Relay, State},
+    relay::{Policy, Relay, ReplicaStats, State, Stats},
 };
 
 /// The debug build, beside the lab's own. Cargo builds it with the workspace, not with this package.
@@ -89,14 +89,18 @@ impl<'a> House<'a> {
 /// Visitors come by chance and wait for nobody, until `work` is done.
 async fn visited_meanwhile<T>(server: SocketAddr, work: impl Future<Output = T>) -> (T, Tally) {
     let generator = Generator::start().unwrap();
-    let paths: Arc<[Uri]> = Arc::from(["/", "/healthz"].map(Uri::from_static));
+    // Few that need the database and many that don't: a gap of milliseconds must not go unnoticed.
+    let mut paths = vec![Uri::from_static("/")];
+    paths.resize(8, Uri::from_static("/healthz"));
+    let paths: Arc<[Uri]> = Arc::from(paths);
     let done = Cell::new(false);
     let visitors = async {
         let mut all = Tally::default();
         let mut seed = 0;
         while !done.get() {
             let target = Target { server, paths: Arc::clone(&paths) };
-            let tally = generator.open(target, poisson(60.0, 0.3, seed, 2)).await.unwrap();
+            let tally =
+                generator.open(target, poisson(400.0, 0.3, seed, paths.len())).await.unwrap();
             all.scheduled += tally.scheduled;
             all.completed += tally.completed;
             all.errors.extend(tally.errors);
@@ -155,18 +159,30 @@ async fn a_replica_that_is_killed_costs_no_visitor_who_reads_a_request() {
     let victim = replicas.remove(0);
     let address = victim.address;
     let work = async {
+        // It hangs, so that there are requests which it has and will never answer.
+        operations::pause(victim.pid).await.unwrap();
+        until(&mut relay, address, |replica| replica.outstanding > 0).await;
         operations::kill(victim, None).await.unwrap();
-        loop {
-            let stats = relay.stats().await.unwrap();
-            let dead = stats.replicas.iter().find(|replica| replica.address == address).unwrap();
-            if dead.state == State::Out {
-                break stats;
-            }
-        }
+        until(&mut relay, address, |replica| replica.state == State::Out).await
     };
     let (stats, tally) = visited_meanwhile(front, work).await;
     all_were_served(&tally);
     assert_eq!(stats.refused, 0);
+    assert!(stats.retried > 0, "{stats:?}");
+}
+
+/// What the relay has done when `condition` comes true of a replica.
+async fn until(
+    relay: &mut Relay,
+    replica: SocketAddr,
+    condition: impl Fn(&ReplicaStats) -> bool,
+) -> Stats {
+    loop {
+        let stats = relay.stats().await.unwrap();
+        if stats.replicas.iter().any(|of| of.address == replica && condition(of)) {
+            return stats;
+        }
+    }
 }
 
 /// A group for a server, where there can be any.

@@ -112,30 +112,24 @@ impl Replica {
     /// Sends a request and returns when the answer begins.
     pub(super) async fn send(
         self: &Arc<Self>,
-        mut request: Request<Sent>,
+        request: Request<Sent>,
     ) -> Result<Response<Through>, Failed> {
         self.outstanding.fetch_add(1, Ordering::Relaxed);
         let mut hold = Hold { replica: Arc::clone(self), connection: None };
-        loop {
-            let (mut connection, stale) = match self.take_idle() {
-                Some(connection) => (connection, true),
-                None => match timeout(PATIENCE, self.connect()).await {
-                    Ok(Ok(connection)) => (connection, false),
-                    _ => return Err(self.failed(Some(request), false)),
-                },
-            };
-            match connection.try_send_request(request).await {
-                Ok(answer) => {
-                    hold.connection = Some(connection);
-                    self.answered.fetch_add(1, Ordering::Relaxed);
-                    return Ok(answer.map(|body| Through { body, _hold: hold }));
-                }
-                Err(mut error) => match error.take_message() {
-                    // Closed before anything was sent on it: one connection less, and no harm done.
-                    Some(unsent) if stale => request = unsent,
-                    unsent => return Err(self.failed(unsent, stale)),
-                },
+        let (mut connection, stale) = match self.take_idle() {
+            Some(connection) => (connection, true),
+            None => match timeout(PATIENCE, self.connect()).await {
+                Ok(Ok(connection)) => (connection, false),
+                _ => return Err(self.failed(Some(request), false)),
+            },
+        };
+        match connection.try_send_request(request).await {
+            Ok(answer) => {
+                hold.connection = Some(connection);
+                self.answered.fetch_add(1, Ordering::Relaxed);
+                Ok(answer.map(|body| Through { body, _hold: hold }))
             }
+            Err(mut error) => Err(self.failed(error.take_message(), stale)),
         }
     }
 

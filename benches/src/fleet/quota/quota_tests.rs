@@ -1,6 +1,7 @@
 //! Quotas on this machine's kernel. Where groups can't be made, the tests say so.
 
 use std::{
+    io::Read,
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
 };
@@ -26,16 +27,32 @@ fn quotas() -> Option<Quotas> {
     Some(quotas)
 }
 
-fn run(group: &Group, script: &str) -> Child {
+/// A process that ends with the test, also when that fails: some of them would run for ever.
+struct Running {
+    child: Child,
+    groups: Vec<PathBuf>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // What is frozen does not die.
+        self.groups.iter().for_each(|group| thaw(group));
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn run(group: &Group, script: &str) -> Running {
     let under = group.under();
-    Command::new(&under[0])
+    let child = Command::new(&under[0])
         .args(&under[1..])
         .args(["/bin/sh", "-c", script])
         .env_clear()
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .spawn()
-        .unwrap()
+        .spawn();
+    let groups = group.tree.directories().into_iter().map(Path::to_owned).collect();
+    Running { child: child.unwrap(), groups }
 }
 
 fn quota(millicores: u32) -> Limits {
@@ -55,9 +72,10 @@ fn a_process_is_in_its_group_before_it_becomes_the_program() {
     let Some(quotas) = quotas() else { return };
     let group = quotas.group("first", &quota(500)).unwrap();
     let mut child = run(&group, "echo $$; cat /proc/self/cgroup; read x");
-    let pid = child.id().to_string();
-    drop(child.stdin.take());
-    let output = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+    let pid = child.child.id().to_string();
+    drop(child.child.stdin.take());
+    let mut output = String::new();
+    child.child.stdout.take().unwrap().read_to_string(&mut output).unwrap();
     // The number that the lab knows is the program's: nothing stands between them.
     assert_eq!(output.lines().next(), Some(pid.as_str()));
     let groups = output.lines().filter(|line| line.ends_with("/first")).count();
@@ -68,13 +86,12 @@ fn a_process_is_in_its_group_before_it_becomes_the_program() {
 fn a_quota_holds_and_what_it_cost_is_counted() {
     let Some(quotas) = quotas() else { return };
     let group = quotas.group("burner", &quota(200)).unwrap();
-    let mut child = run(&group, "while :; do :; done");
+    let child = run(&group, "while :; do :; done");
     eventually("it has been stopped by its quota", || group.used().unwrap().throttled_periods > 20);
     let (before, start) = (group.used().unwrap(), Instant::now());
     eventually("and again", || group.used().unwrap().since(before).throttled_periods > 40);
     let (used, elapsed) = (group.used().unwrap().since(before), start.elapsed());
-    child.kill().unwrap();
-    child.wait().unwrap();
+    drop(child);
     // On a busy machine it gets less; more than its quota it never gets, but for a slice at each end.
     let allowed = elapsed.as_secs_f64() * 0.2 + 0.012;
     assert!(used.cpu.as_secs_f64() <= allowed, "{used:?} in {elapsed:?}");
@@ -91,7 +108,7 @@ fn what_the_groups_inside_take_together_is_limited_by_the_one_around() {
     });
     let all = affinity::cores().unwrap();
     // On one core, or they would not compete.
-    let mut children = affinity::elsewhere(&all[..1], &all, || {
+    let children = affinity::elsewhere(&all[..1], &all, || {
         weights.each_ref().map(|group| run(group, "while :; do :; done"))
     })
     .unwrap();
@@ -102,10 +119,7 @@ fn what_the_groups_inside_take_together_is_limited_by_the_one_around() {
     eventually("both have worked", || whole() > before.iter().sum::<f64>() + 0.4);
     let (after, elapsed) = (used(), start.elapsed().as_secs_f64());
     let [light, heavy] = [after[0] - before[0], after[1] - before[1]];
-    for child in &mut children {
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
+    drop(children);
     assert!(light + heavy <= 0.5 * elapsed + 0.05, "{light} + {heavy} s of CPU in {elapsed} s");
     assert!(heavy > 1.8 * light, "three times the weight: {heavy} s against {light} s");
 }
@@ -117,9 +131,10 @@ fn memory_over_the_limit_costs_the_process_its_life() {
     // Doubles a text until it is 64 MiB long.
     let script =
         "x=0123456789abcdef; i=0; while [ $i -lt 22 ]; do x=$x$x; i=$((i+1)); done; echo no";
-    let child = run(&group, script);
-    let output = child.wait_with_output().unwrap();
-    assert!(!output.status.success() && output.stdout.is_empty(), "{output:?}");
+    let mut child = run(&group, script);
+    let mut output = String::new();
+    child.child.stdout.take().unwrap().read_to_string(&mut output).unwrap();
+    assert!(!child.child.wait().unwrap().success() && output.is_empty(), "{output}");
     let used = group.used().unwrap();
     assert_eq!(used.killed_for_memory, 1, "{used:?}");
     assert!(used.memory_peak_mib.is_none_or(|mib| (8.0..=16.0).contains(&mib)), "{used:?}");
@@ -134,8 +149,6 @@ fn a_frozen_group_gets_no_cpu_and_can_be_cleared_all_the_same() {
     assert_eq!(group.members().len(), 1);
     if !group.freeze().unwrap() {
         println!("ignored: needs the freezer");
-        child.kill().unwrap();
-        child.wait().unwrap();
         return;
     }
     eventually("it has come to a stop", || group.is_frozen().unwrap());
@@ -145,7 +158,7 @@ fn a_frozen_group_gets_no_cpu_and_can_be_cleared_all_the_same() {
     assert_eq!(group.used().unwrap().cpu, before);
     // What the guardian does. A signal alone would not reach the process.
     clear(&quotas.directories()).unwrap();
-    child.wait().unwrap();
+    child.child.wait().unwrap();
     assert!(quotas.directories().iter().all(|directory| !directory.exists()));
 }
 
@@ -157,7 +170,7 @@ fn groups_of_a_dead_run_go_at_the_next_start_and_those_of_a_living_one_stay() {
     let dead = Quotas::open(&format!("{}-dead", lab.id()));
     let group = dead.group("orphan", &quota(500)).unwrap();
     let mut orphan = run(&group, "while :; do :; done");
-    let pid = Pid::from_raw(orphan.id().try_into().unwrap());
+    let pid = Pid::from_raw(orphan.child.id().try_into().unwrap());
     let left: Vec<_> = dead.directories();
     // The lab and its guardian were killed: nobody removes anything.
     std::mem::forget((group, dead));
@@ -170,7 +183,7 @@ fn groups_of_a_dead_run_go_at_the_next_start_and_those_of_a_living_one_stay() {
     // Another test that starts at this moment may be the one that does it.
     eventually("they are gone", || left.iter().all(|directory| !directory.exists()));
     eventually("its server, too", || probe::state(pid).is_none_or(|state| state == 'Z'));
-    orphan.wait().unwrap();
+    orphan.child.wait().unwrap();
     assert!(kept.tree.directories().iter().all(|directory| directory.exists()));
 }
 
