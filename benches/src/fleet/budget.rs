@@ -225,6 +225,7 @@ mod tests {
         /// Weights divide the pool and add nothing to it.
         #[test]
         fn weights_cost_nothing(budget in budgets(), weights in prop::array::uniform2(1u32..10_000)) {
+            let budget = Budget { cpu: Millicores(budget.cpu.0.next_multiple_of(1000)), ..budget };
             let mut weighted = split(budget, 50);
             for (tier, weight) in weighted.tiers.iter_mut().zip(weights) {
                 tier.cpu = Cpu::Weight(weight);

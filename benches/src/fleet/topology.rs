@@ -7,11 +7,6 @@ use serde::{Deserialize, Serialize};
 use super::quota::{Cpu, Millicores};
 use crate::servers::{BACKEND, FRONTEND, MONOLITH};
 
-/// The smallest pool that weights divide: with less, a server's turn on the core is longer than what
-/// the pool has in a period, so whoever comes first takes all of it. (Measured with weights of 3 to 1:
-/// 0.2 CPU came out as 1.2 to 1, 0.5 CPU as 3 to 1.)
-pub const LEAST_POOL: Millicores = Millicores(500);
-
 /// An arm's servers. What it may have in all is its [`Budget`](super::budget::Budget).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -20,7 +15,12 @@ pub struct Topology {
     pub name: String,
     /// Its servers.
     pub tiers: Vec<Tier>,
-    /// The CPU that all tiers with a weight share. A tier with a quota has its CPU beside this.
+    /// The CPU that all tiers with a weight share: whole cores. A tier with a quota has its CPU beside
+    /// this.
+    ///
+    /// A part of a core would have to be kept to by a quota, which is used up in turns of several
+    /// milliseconds, by whoever comes first. (Measured on one core with weights of 3 to 1: 1.6 to 1 in
+    /// a pool of 0.5 CPU, 2.7 to 1 in one of 0.9 CPU, 3.0 to 1 in all of it.)
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool: Option<Millicores>,
     /// What lies between frontend and backend.
@@ -140,8 +140,8 @@ impl Topology {
         match self.pool {
             Some(pool) => {
                 ensure!(
-                    pool >= LEAST_POOL,
-                    "a pool of {pool} is too small to be shared by weight; the least is {LEAST_POOL}"
+                    pool.0 > 0 && pool.0.is_multiple_of(1000),
+                    "a pool of {pool} is not whole cores, and nothing else can be shared by weight"
                 );
                 ensure!(weighted, "there is a pool of CPU and no tier with a weight to use it");
             }
@@ -229,9 +229,9 @@ mod tests {
         let mut weighted = topology(&[Role::Monolith]);
         weighted.tiers[0].cpu = Cpu::Weight(100);
         assert!(complaint(&weighted).contains("need a pool"));
-        weighted.pool = Some(Millicores(499));
-        assert!(complaint(&weighted).contains("too small"));
-        weighted.pool = Some(LEAST_POOL);
+        weighted.pool = Some(Millicores(500));
+        assert!(complaint(&weighted).contains("not whole cores"));
+        weighted.pool = Some(Millicores(1000));
         weighted.check().unwrap();
         weighted.tiers[0].cpu = Cpu::Quota(Millicores(500));
         assert!(complaint(&weighted).contains("no tier with a weight"));

@@ -101,7 +101,7 @@ fn a_quota_holds_and_what_it_cost_is_counted() {
 #[test]
 fn what_the_groups_inside_take_together_is_limited_by_the_one_around() {
     let Some(quotas) = quotas() else { return };
-    let around = quotas.group("around", &quota(500)).unwrap();
+    let around = quotas.group("around", &quota(1000)).unwrap();
     let weights = [100, 300].map(|weight| {
         let limits = Limits { cpu: Some(Cpu::Weight(weight)), memory_mib: None };
         around.subgroup(&format!("weight-{weight}"), &limits).unwrap()
@@ -120,7 +120,7 @@ fn what_the_groups_inside_take_together_is_limited_by_the_one_around() {
     let (after, elapsed) = (used(), start.elapsed().as_secs_f64());
     let [light, heavy] = [after[0] - before[0], after[1] - before[1]];
     drop(children);
-    assert!(light + heavy <= 0.5 * elapsed + 0.05, "{light} + {heavy} s of CPU in {elapsed} s");
+    assert!(light + heavy <= elapsed + 0.05, "{light} + {heavy} s of CPU in {elapsed} s");
     assert!(heavy > 1.8 * light, "three times the weight: {heavy} s against {light} s");
 }
 
