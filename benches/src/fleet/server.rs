@@ -300,7 +300,8 @@ mod tests {
             started(dir.path(), "trap 'exit 0' TERM", "while :; do sleep 0.01; done").await;
         let pid = server.pid;
         killpg(pid, Signal::SIGSTOP).unwrap();
-        while probe::state(pid) != Some('T') {
+        // `D`: the shell waits for a child that was frozen before it became `sleep`.
+        while !matches!(probe::state(pid), Some('T' | 'D')) {
             tokio::task::yield_now().await;
         }
         server.stop().await.unwrap();
