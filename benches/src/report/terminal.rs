@@ -96,9 +96,11 @@ fn effects(summary: &Summary) -> Table {
 }
 
 fn figures(summary: &Summary) -> Table {
-    let mut table = columns(["", "CPU, servers", "CPU, PostgreSQL", "latency p50"], 3);
-    for [cell, servers, database, p50, _] in grid::table(summary) {
-        table.add_row([cell, servers, database, p50]);
+    let mut table = columns(["milliseconds", "CPU, servers", "CPU, PostgreSQL", "latency p50"], 3);
+    for [cell, figures @ .., _] in grid::table(summary) {
+        // The unit stands above, so that three intervals fit beside each other.
+        let figures = figures.map(|figure| figure.replace("\u{a0}ms", ""));
+        table.add_row([vec![cell], figures.to_vec()].concat());
     }
     table
 }
