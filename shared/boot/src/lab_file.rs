@@ -79,7 +79,7 @@ fn reading() -> Duration {
     static COST: OnceLock<Duration> = OnceLock::new();
     *COST.get_or_init(|| {
         let Some(first) = thread_cpu() else { return Duration::ZERO };
-        let last = (0..READINGS).filter_map(|_| thread_cpu()).last().unwrap_or(first);
+        let last = (0..READINGS).filter_map(|_| thread_cpu()).next_back().unwrap_or(first);
         last.saturating_sub(first) / READINGS
     })
 }
