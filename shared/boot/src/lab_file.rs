@@ -79,7 +79,10 @@ fn reading() -> Duration {
     static COST: OnceLock<Duration> = OnceLock::new();
     *COST.get_or_init(|| {
         let Some(first) = thread_cpu() else { return Duration::ZERO };
-        let last = (0..READINGS).filter_map(|_| thread_cpu()).next_back().unwrap_or(first);
+        let mut last = first;
+        for _ in 0..READINGS {
+            last = thread_cpu().unwrap_or(last);
+        }
         last.saturating_sub(first) / READINGS
     })
 }
