@@ -147,6 +147,11 @@ impl Interval {
     }
 }
 
+/// How wide a part has to be for its name to stand below it, and for its figure too, per cent: also
+/// on a telephone no two may overlap.
+const NAME: f64 = 17.0;
+const NAMED: f64 = 34.0;
+
 /// One bar, in a group of those that belong together.
 struct Bar {
     group: String,
@@ -247,9 +252,13 @@ impl Bar {
         for (name, value) in &self.parts {
             let x = [scale.at(sum), scale.at(sum + value)];
             svg.rect(&format!("part {name}"), x, 4.0, 18.0);
-            if several && x[1] - x[0] > 12.0 {
+            let width = x[1] - x[0];
+            if several && width > NAME {
                 let short = name.trim_start_matches("split-").trim_start_matches("floor-");
-                let text = format!("{short} {}", words::level(metric, *value));
+                let text = match width {
+                    NAMED.. => format!("{short} {}", words::level(metric, *value)),
+                    _ => short.to_owned(),
+                };
                 svg.text("part-label", (x[0], 37.0), 0.0, Anchor::Start, &text);
             }
             sum += value;

@@ -41,9 +41,11 @@ fn assert_valid(document: &Value) {
 
 #[test]
 fn the_published_schema_is_what_the_types_give() {
-    let published = fs::read_to_string(published()).unwrap();
+    // As values: in which order a program keeps an object's members depends on what else is built.
+    let [published, generated] = [fs::read_to_string(published()).unwrap(), generated()]
+        .map(|text| serde_json::from_str::<Value>(&text).unwrap());
     let again = "run `cargo test -p lab --lib -- --ignored publish_the_schema`";
-    assert_eq!(published, generated(), "{again}");
+    assert_eq!(published, generated, "{again}");
 }
 
 #[test]
