@@ -3,8 +3,8 @@
 //! Counted is what the database does, which is the same on a busy machine as on a quiet one: steps of
 //! SQLite's virtual machine; pages that PostgreSQL looks at, and the processor time of the process
 //! that does it. (An index of a million rows is a level deeper than one of a thousand, so there are a
-//! few pages more, and each takes a fraction of a microsecond.) With as many jobs as CONDUIT_WAITING
-//! says:
+//! few pages more, and each takes a fraction of a microsecond.) The time is held to a limit only where
+//! CONDUIT_WAITING asks for a measurement, with as many jobs as it says:
 //!
 //! ```text
 //! CONDUIT_WAITING=1000000 cargo test --release -p in-process --test claims -- --nocapture
@@ -151,8 +151,8 @@ fn processor_time(process: i32) -> Option<Duration> {
 
 #[tokio::test]
 async fn a_claim_costs_the_same_however_many_wait() {
-    let many = std::env::var("CONDUIT_WAITING").ok().and_then(|text| text.parse().ok());
-    let many: u32 = many.unwrap_or(100_000);
+    let asked = std::env::var("CONDUIT_WAITING").ok();
+    let many: u32 = asked.as_deref().map_or(100_000, |text| text.parse().unwrap());
     let (small, large) = (databases::empty().await, databases::empty().await);
     for (small, large) in small.into_iter().zip(large) {
         let on = small.engine;
@@ -173,14 +173,13 @@ async fn a_claim_costs_the_same_however_many_wait() {
              with {many}: {many_} steps, {large:?}; ratio of steps {ratio:.2}"
         );
         assert!(few > 0, "{on}: nothing was counted");
-        let (steps, processor) = match on {
-            "sqlite" => (1.2, None),
-            _ => (1.5, Some(large.1.as_secs_f64() / small.1.as_secs_f64())),
-        };
-        assert!(ratio <= steps, "{on}: {ratio}");
-        if let Some(processor) = processor.filter(|ratio| ratio.is_finite()) {
+        assert!(ratio <= if on == "sqlite" { 1.2 } else { 1.5 }, "{on}: {ratio}");
+        let processor = large.1.as_secs_f64() / small.1.as_secs_f64();
+        if processor.is_finite() {
             println!("{on}: ratio of processor time {processor:.2}");
-            assert!(processor <= 1.2, "{on}: {processor}");
+            // A time is a figure for whoever asked for a measurement. On a busy machine it says how
+            // cold the caches were, so it fails nobody's tests.
+            assert!(asked.is_none() || processor <= 1.2, "{on}: {processor}");
         }
     }
 }
