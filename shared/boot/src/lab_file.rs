@@ -98,9 +98,13 @@ mod tests {
     #[test]
     fn a_planted_millisecond_costs_a_millisecond_of_cpu() {
         let file = LabFile { spin_us_per_request: 1_000.0, ..LabFile::default() };
-        let before = thread_cpu().unwrap();
-        file.spin();
-        let burnt = thread_cpu().unwrap() - before;
+        let spin = || {
+            let before = thread_cpu().unwrap();
+            file.spin();
+            thread_cpu().unwrap() - before
+        };
+        // The least of several: a busy host may put its own doings into a thread's time.
+        let burnt = (0..10).map(|_| spin()).min().unwrap();
         assert!(burnt >= Duration::from_micros(990), "{burnt:?}");
         assert!(burnt < Duration::from_millis(2), "{burnt:?}");
     }

@@ -13,7 +13,10 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, Executor, QueryBuilder, types::Json};
 
-use crate::db::{Db, On, Tx, in_tx, on_read, on_write};
+use crate::{
+    connect::CACHE_KIB,
+    db::{Db, On, Tx, in_tx, on_read, on_write},
+};
 
 /// What loading fails with: the database's own error.
 pub type Result<T> = sqlx::Result<T>;
@@ -181,6 +184,10 @@ impl<'db> Loader<'db> {
             }
             None => 0,
         };
+        // In a large table each new row belongs on another page of each index. So that these are not
+        // read and written again for every row, as many as possible are kept, and the log is copied
+        // into the file once in some hundred MiB.
+        tune(db, "-400000", 50_000).await?;
         Ok(Self { db, tags: HashMap::new(), journal, done, calls: 0 })
     }
 
@@ -361,6 +368,7 @@ impl<'db> Loader<'db> {
                 // Also moves all that was written into the database file itself, so that a copy of
                 // that one file is a copy of the database.
                 write.execute("pragma wal_checkpoint(truncate)").await?;
+                tune(self.db, CACHE_KIB, 1_000).await?;
             }
             Db::Postgres(pool) => {
                 // By name: without one it goes over the system's tables as well, and warns of each
@@ -371,6 +379,17 @@ impl<'db> Loader<'db> {
         }
         Ok(())
     }
+}
+
+/// How SQLite's one connection for writing works: the size of its cache as the pragma takes it, and
+/// how many pages the log may have before it is copied into the file.
+async fn tune(db: &Db, cache: &str, log_pages: u32) -> Result<()> {
+    if let Db::Sqlite { write, .. } = db {
+        let pragmas =
+            format!("pragma cache_size = {cache}; pragma wal_autocheckpoint = {log_pages}");
+        write.execute(AssertSqlSafe(pragmas)).await?;
+    }
+    Ok(())
 }
 
 /// Adds to a kept count: one for each time that a row's number occurs in `ids`.

@@ -40,7 +40,7 @@ const TRUST: Duration = Duration::from_secs(1);
 
 /// The page cache of one SQLite connection, in KiB (negative, as SQLite wants it for this unit).
 /// Modest, because each connection has its own, and the system caches the file anyhow.
-const CACHE_KIB: &str = "-1024";
+pub(crate) const CACHE_KIB: &str = "-1024";
 
 /// Opens the database. An SQLite file is created and migrated; PostgreSQL has to be migrated
 /// already, because several servers may share it and none of them should change it unasked.
