@@ -10,9 +10,12 @@ use in_process::{
 
 use crate::dataset::{Dataset, PASSWORD_HASH};
 
-/// How many accounts or articles go into one transaction. It bounds the memory: a thousand articles
-/// are a few megabytes.
-const BATCH: u64 = 1_000;
+/// How many of `rows` accounts or articles go into one transaction. It bounds the memory: a thousand
+/// articles are a few megabytes. But rows of one batch lie all over the indices, and each page that a
+/// transaction touches is written once; so where there are many pages there should be few batches.
+fn batch(rows: u64) -> u64 {
+    (rows / 100).clamp(1_000, 10_000)
+}
 
 /// Loads a dataset into a migrated database that is empty, or where loading the same dataset was
 /// interrupted: then it goes on. `progress` is told how many rows are loaded, and how many there
@@ -60,8 +63,9 @@ pub async fn load(db: &Db, dataset: &Dataset, mut progress: impl FnMut(u64, u64)
 }
 
 fn batches(rows: u64) -> impl Iterator<Item = Range<u64>> {
-    let starts = (0..rows).step_by(usize::try_from(BATCH).unwrap_or(usize::MAX));
-    starts.map(move |start| start..rows.min(start + BATCH))
+    let batch = batch(rows);
+    let starts = (0..rows).step_by(usize::try_from(batch).unwrap_or(usize::MAX));
+    starts.map(move |start| start..rows.min(start + batch))
 }
 
 /// The number in the database of the row with this index.
