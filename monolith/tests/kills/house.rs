@@ -22,6 +22,9 @@ use crate::smtp::{self, Received};
 /// How long a server has to die where it was told to.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How many days are kept for the points that only a digest gets to: two, with twenty kills each.
+const KEPT_DAYS: usize = 40;
+
 /// Leases are short here, so that what a dead worker had is soon somebody else's.
 const LEASE_MS: u32 = 600;
 
@@ -66,7 +69,7 @@ impl House {
         let slug = app.articles(&guest, &list).await.unwrap().articles.remove(0).slug;
         spread_out(&app).await;
         let days = days(&app).await;
-        assert!(days.len() > 40, "{}", days.len());
+        assert!(days.len() > KEPT_DAYS, "{}", days.len());
         Self {
             finish_first: false,
             database,
@@ -97,7 +100,8 @@ impl House {
 
     /// Starts a server, keeps it busy, and sees it die. False when it did not die where it should.
     pub(crate) async fn kill(&mut self, kill: Kill) -> bool {
-        self.plant().await;
+        let digest = matches!(kill, Kill::At(Point::LedgerBeforeSend | Point::LedgerAfterSend, _));
+        self.plant(digest).await;
         let Some(server) = self.start(kill) else { return true };
         let begin = Instant::now();
         let end = match kill {
@@ -153,10 +157,10 @@ impl House {
         Server::start(command(env!("CARGO_BIN_EXE_monolith"), &args, &env)).ok()
     }
 
-    /// Puts jobs into the table that no request brings: some that fail, one that a worker has left, a
-    /// digest.
-    async fn plant(&mut self) {
-        let day = self.days.pop();
+    /// Puts jobs into the table that no request brings: some that fail, one that a worker has left,
+    /// and a digest, if it is needed or there are days to spare.
+    async fn plant(&mut self, digest: bool) {
+        let day = if digest || self.days.len() > KEPT_DAYS { self.days.pop() } else { None };
         let number = 1_000_000_000 + i64::try_from(self.planted.len()).unwrap();
         self.planted.insert(number);
         self.failing += 3;

@@ -8,11 +8,14 @@
 //! something is being loaded a row of `counter` bears its name, and counts the calls that are done.
 //! Whoever makes the same calls again goes on where the first was interrupted.
 
+mod rows;
+
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, Executor, QueryBuilder, types::Json};
 
+pub use self::rows::{ArticleRow, CommentRow, FollowRow, TagRow, UserRow};
 use crate::{
     connect::CACHE_KIB,
     db::{Db, On, Tx, in_tx, on_read, on_write},
@@ -20,84 +23,6 @@ use crate::{
 
 /// What loading fails with: the database's own error.
 pub type Result<T> = sqlx::Result<T>;
-
-/// An account.
-#[derive(Clone, Debug)]
-pub struct UserRow {
-    /// Its number.
-    pub id: i64,
-    /// The public name.
-    pub username: String,
-    /// The address to sign in with.
-    pub email: String,
-    /// The hash of the password, in PHC format.
-    pub password_hash: String,
-    /// A few words; `None` when there are none.
-    pub bio: Option<String>,
-    /// Address of a picture; `None` when there is none.
-    pub image: Option<String>,
-    /// When it was opened.
-    pub created_at: DateTime<Utc>,
-}
-
-/// A tag.
-#[derive(Clone, Debug)]
-pub struct TagRow {
-    /// Its number.
-    pub id: i64,
-    /// What it is called.
-    pub name: String,
-}
-
-/// An article.
-#[derive(Clone, Debug)]
-pub struct ArticleRow {
-    /// Its number. Of two articles with the same time the one with the larger number is the newer.
-    pub id: i64,
-    /// Its name in addresses.
-    pub slug: String,
-    /// The headline.
-    pub title: String,
-    /// One line under the headline.
-    pub description: String,
-    /// The text.
-    pub body: String,
-    /// The account that wrote it.
-    pub author_id: i64,
-    /// The names of its tags, each loaded before, in alphabetical order.
-    pub tag_list: Vec<String>,
-    /// The accounts that have favourited it. They come with the article, because to count them
-    /// afterwards would mean to write each article twice.
-    pub favorited_by: Vec<i64>,
-    /// When it was published.
-    pub created_at: DateTime<Utc>,
-    /// When it was last changed.
-    pub updated_at: DateTime<Utc>,
-}
-
-/// One account that follows another.
-#[derive(Clone, Copy, Debug)]
-pub struct FollowRow {
-    /// Who follows
-    pub follower_id: i64,
-    /// whom.
-    pub followed_id: i64,
-}
-
-/// A comment.
-#[derive(Clone, Debug)]
-pub struct CommentRow {
-    /// Its number.
-    pub id: i64,
-    /// The article that it is about.
-    pub article_id: i64,
-    /// The account that wrote it.
-    pub author_id: i64,
-    /// The text.
-    pub body: String,
-    /// When it was written.
-    pub created_at: DateTime<Utc>,
-}
 
 /// Loads rows into one database.
 pub struct Loader<'db> {
