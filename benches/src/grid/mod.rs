@@ -132,7 +132,6 @@ impl Bound {
     }
 
     /// For serde.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
     pub fn is_usual(&self) -> bool {
         *self == Self::AtMost
     }

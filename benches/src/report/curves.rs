@@ -47,7 +47,8 @@ impl Axes {
     }
 
     fn y(&self, y: f64) -> f64 {
-        self.up.at(if self.ratios { y.max(1e-3).ln() } else { y })
+        // An interval may go below what there is room for, or below what there can be.
+        self.up.at(if self.ratios { y.max(1e-3).ln() } else { y.max(0.0) })
     }
 }
 
