@@ -61,7 +61,17 @@ fn latency(cell: &Cell, flaw: Flaw) -> f64 {
         _ => 0.0,
     };
     let link = rtt_ms.map_or(0.0, |rtt| RELAY + rtt * (1.0 + flaw.secretly));
-    0.2 + calls(cell.view) * (CALL + hop + link)
+    // What is sent at once is still worked on one after the other.
+    let others = match cell.view {
+        Replay::Calls(pattern) if pattern.how == How::Concurrent => pattern.articles - 1,
+        _ => 0,
+    };
+    let others = f64::from(others) * (CALL + 0.5 * hop);
+    let text = match cell.view {
+        Replay::Text { kib, .. } => f64::from(kib) * (0.001 + 0.02 * hop),
+        _ => 0.0,
+    };
+    0.2 + calls(cell.view) * (CALL + hop + link) + others + text
 }
 
 fn achieved(cell: &Cell) -> Option<Achieved> {

@@ -72,10 +72,6 @@ impl Curves<'_> {
         }
         let middle = f64::midpoint(ACROSS[0], ACROSS[1]);
         svg.text("tick", (middle, floor + 40.0), 0.0, Anchor::Middle, self.across);
-        if !self.theory.is_empty() {
-            let place = |(x, ms): &(f64, f64)| (axes.x(*x), axes.y(*ms));
-            svg.curve("curve theory", &self.theory.iter().map(place).collect::<Vec<_>>());
-        }
         let mut ends = Vec::new();
         for Curve { name, class, points } in &self.curves {
             let place = |(x, level): &(f64, Estimate)| (axes.x(*x), axes.y(level.value));
@@ -87,6 +83,10 @@ impl Curves<'_> {
                 svg.dot(&format!("dot {class}"), *x, *y, 3.5);
             }
             ends.extend(line.last().map(|(x, y)| (*x, *y, name, class)));
+        }
+        if !self.theory.is_empty() {
+            let place = |(x, ms): &(f64, f64)| (axes.x(*x), axes.y(*ms));
+            svg.curve("curve theory", &self.theory.iter().map(place).collect::<Vec<_>>());
         }
         // Names at the lines' ends, pushed apart where they would overlap.
         ends.sort_by(|a, b| a.1.total_cmp(&b.1));

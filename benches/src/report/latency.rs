@@ -66,7 +66,13 @@ struct Ladder {
     latency: Rows,
     cpu: Rows,
     texts: String,
-    crowds: Vec<[String; 7]>,
+    crowds: [Crowds; 2],
+}
+
+/// What a page takes while 1, 8 and 64 visitors ask: rung by rung, of one kind.
+struct Crowds {
+    what: &'static str,
+    rows: Vec<[String; 4]>,
 }
 
 /// Call by call.
@@ -135,18 +141,22 @@ fn rungs(summary: &Summary) -> Ladder {
         latency: rows(&mut latency.into_iter()),
         cpu: rows(&mut cpu.into_iter()),
         texts: texts(summary),
-        crowds: crowds(summary),
+        crowds: [
+            crowds(summary, "CPU of the servers per page", Metric::CpuServers),
+            crowds(summary, "Latency p50", Metric::P50),
+        ],
     }
 }
 
-/// What a rung is called beside its bar, where it stands on others.
-fn adds(rung: &str) -> String {
-    match rung {
-        "JSON" => "writing and reading JSON".to_owned(),
-        "Unix socket" => "another process, HTTP, a Unix socket".to_owned(),
-        "TCP" => "TCP instead of the Unix socket".to_owned(),
-        "link of 0 ms" => "the link itself, without a delay".to_owned(),
-        link => format!("a {link}"),
+/// What a rung is called beside its bar, where it stands on the one below.
+fn adds(rung: &str, below: &str) -> String {
+    let length = |link: &str| link.strip_prefix("link of ").map(str::to_owned);
+    match (rung, length(rung), length(below)) {
+        (_, Some(longer), Some(shorter)) => format!("{longer} instead of {shorter}"),
+        ("JSON", ..) => "writing and reading JSON".to_owned(),
+        ("Unix socket", ..) => "another process, HTTP, a Unix socket".to_owned(),
+        ("TCP", ..) => "TCP instead of the Unix socket".to_owned(),
+        _ => "the link itself, without a delay".to_owned(),
     }
 }
 
@@ -159,9 +169,9 @@ fn waterfall(summary: &Summary, metric: Metric, rungs: &[String]) -> Vec<Row> {
     };
     let mut steps: Vec<(String, [f64; 2], Estimate)> = Vec::new();
     let mut sum = base.value;
-    for rung in rest {
+    for (rung, below) in rest.iter().zip(rungs) {
         let Some(added) = summary.derived(&ladder::added(metric, rung)) else { continue };
-        steps.push((format!("+ {}", adds(rung)), [sum, sum + added.value], added));
+        steps.push((format!("+ {}", adds(rung, below)), [sum, sum + added.value], added));
         sum += added.value;
     }
     let ends =
@@ -196,7 +206,8 @@ fn waterfall(summary: &Summary, metric: Metric, rungs: &[String]) -> Vec<Row> {
 fn texts(summary: &Summary) -> String {
     let names = ladder::rungs();
     let curve = |(number, rung): (usize, &String)| Curve {
-        name: rung.clone(),
+        // Short enough for a telephone.
+        name: rung.trim_end_matches(" call").trim_end_matches(" socket").to_owned(),
         class: format!("series-{}", number + 1),
         points: ladder::TEXTS_KIB
             .iter()
@@ -217,20 +228,17 @@ fn texts(summary: &Summary) -> String {
     .draw()
 }
 
-/// CPU and latency of a page while 1, 8 and 64 visitors ask.
-fn crowds(summary: &Summary) -> Vec<[String; 7]> {
+fn crowds(summary: &Summary, what: &'static str, metric: Metric) -> Crowds {
     let row = |rung: &String| {
-        let shown = |visitors: u32, metric| {
-            let cell = if visitors == 1 { rung.clone() } else { ladder::crowd(rung, visitors) };
+        let [few, many] = ladder::CROWDS;
+        let cells = [rung.clone(), ladder::crowd(rung, few), ladder::crowd(rung, many)];
+        let [one, few, many] = cells.map(|cell| {
             let found = level(summary, &cell, metric);
             found.map_or_else(String::new, |found| words::level_with_interval(metric, found))
-        };
-        let [few, many] = ladder::CROWDS;
-        let of = |metric| [1, few, many].map(|visitors| shown(visitors, metric));
-        let ([a, b, c], [d, e, f]) = (of(Metric::CpuServers), of(Metric::P50));
-        [words::capitalised(rung), a, b, c, d, e, f]
+        });
+        [words::capitalised(rung), one, few, many]
     };
-    ladder::rungs().iter().take(4).map(row).collect()
+    Crowds { what, rows: ladder::rungs().iter().take(4).map(row).collect() }
 }
 
 fn calls(summary: &Summary) -> Calls {

@@ -363,10 +363,11 @@ fn to_look_at() {
         ("poor", Truth { rate: 300.0, split: [1.04, 1.6, 0.95], ..Truth::default() }),
         ("smoke", Truth { preset: Preset::Smoke, ..Truth::default() }),
     ];
-    for (name, truth) in truths {
+    let runs = truths.into_iter().map(|(name, truth)| (name.to_owned(), truth.run()));
+    let latency = latency_runs().into_iter().map(|run| (run.experiment.clone(), run));
+    for (name, run) in runs.chain(latency) {
         let folder = root.join(name);
         fs::create_dir_all(&folder).unwrap();
-        let run = truth.run();
         fs::write(folder.join(store::RUN), serde_json::to_string(&run).unwrap()).unwrap();
         eprintln!("{}", write(&folder, &run).unwrap().display());
     }
