@@ -43,7 +43,7 @@ const CARD: Card = Card {
     not_shown: &[
         "HTTP/2 and HTTP/3, TLS, compression, other encodings than JSON.",
         "A network that loses or reorders packets, or whose bandwidth is small.",
-        "How many system calls and how much waiting for the core each rung takes.",
+        "How many system calls each rung takes.",
         "More than one call: that is x2.",
     ],
     slo_ms: f64::INFINITY,

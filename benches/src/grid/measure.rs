@@ -21,7 +21,7 @@ use crate::{
     link::{self, Achieved, Link},
     load::Times,
     machine,
-    probe::{self, Scope, Watched},
+    probe::{self, Scope, Waiting, Watched},
     progress,
     record::{Arm, Layout, Parity, Pilot, Run, SCHEMA, Start},
     run::Order,
@@ -269,7 +269,8 @@ impl Stretch<'_> {
         };
         let warm_up = Amount { requests: WARM_UP, seconds: WARM_UP_SHARE * amount.seconds };
         self.turns(&visitor, &addresses, warm_up).await?;
-        let mut watched = system.watched();
+        let servers = system.watched();
+        let mut watched = servers.clone();
         let me = Watched { name: GENERATOR.to_owned(), pid: getpid(), scope: Scope::Process };
         watched.extend(site.seeded.watched().into_iter().chain([me]));
         watched.extend(link.as_ref().map(|link| Watched {
@@ -278,11 +279,13 @@ impl Stretch<'_> {
             scope: Scope::Process,
         }));
         added(&mut link).await?;
+        let waited = Waiting::of(&servers)?;
         let before = probe::read(&watched)?;
         let begun = Instant::now();
         let (asked, latency) = self.turns(&visitor, &addresses, amount).await?;
         let seconds = begun.elapsed().as_secs_f64();
         let usage = before.until(&probe::read(&watched)?);
+        let waiting = Waiting::of(&servers)?.since(waited);
         let achieved = added(&mut link).await?;
         let fault = achieved.as_ref().and_then(|achieved| achieved.counts().err());
         Ok(Trial {
@@ -295,6 +298,7 @@ impl Stretch<'_> {
             resident_mib: probe::resident(&watched)?,
             foreign_cpu: usage.foreign_cpu,
             steal: usage.steal,
+            waiting: Some(waiting),
             link: achieved,
             void: fault.map(|fault| fault.to_string()),
         })

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Cell;
-use crate::{link::Achieved, record::Histogram};
+use crate::{link::Achieved, probe::Waiting, record::Histogram};
 
 /// A grid that was measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,6 +37,9 @@ pub struct Trial {
     pub foreign_cpu: f64,
     /// Time stolen by the hypervisor, as a share of all cores.
     pub steal: f64,
+    /// How the servers' threads waited meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Waiting>,
     /// What the link between frontend and backend really added, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<Achieved>,

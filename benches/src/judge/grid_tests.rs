@@ -69,6 +69,7 @@ fn run(cost: Cost, rounds: u32) -> Run {
                     resident_mib: BTreeMap::new(),
                     foreign_cpu: if busy { 0.3 } else { 0.01 },
                     steal: 0.0,
+                    waiting: None,
                     link: None,
                     void: None,
                 });

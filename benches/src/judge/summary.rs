@@ -76,6 +76,13 @@ pub struct Figures {
     /// What the link between frontend and backend has added, milliseconds, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay: Option<Estimate>,
+    /// How often a thread of the servers gave up its core to wait, per request; absent where nobody
+    /// looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits: Option<Estimate>,
+    /// For how long they were ready to run and had no core, per request, milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queued_ms: Option<Estimate>,
 }
 
 /// A figure that follows from cells of a grid, and that no rule is about.

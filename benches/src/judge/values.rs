@@ -36,6 +36,10 @@ struct CellValues<'a> {
     latency: Vec<Vec<&'a Histogram>>,
     /// What the link has added, milliseconds; nothing where there is none.
     delay_ms: Vec<f64>,
+    /// How often threads of the servers waited, and for how long for a core, per request; nothing where
+    /// nobody looked.
+    waits: Vec<f64>,
+    queued_ms: Vec<f64>,
 }
 
 impl<'a> Values<'a> {
@@ -70,6 +74,12 @@ impl<'a> Values<'a> {
                 let added = here.iter().filter_map(|trial| trial.link.as_ref());
                 let added: f64 = added.map(Achieved::median_ms).sum();
                 values.delay_ms.push(added / here.len() as f64);
+                let waiting = || here.iter().filter_map(|trial| trial.waiting.as_ref());
+                let per_request = |sum: f64| sum / requests as f64;
+                if waiting().next().is_some() {
+                    values.waits.push(per_request(waiting().map(|w| w.times as f64).sum()));
+                    values.queued_ms.push(per_request(waiting().map(|w| w.queued_ms).sum()));
+                }
             }
         }
         let rounds = by_round.len();
@@ -187,14 +197,19 @@ impl<'a> Values<'a> {
             let level = Quantity::Level(metric, name.to_owned());
             Some((metric, self.quantity(&level, 0.95)?))
         };
-        let linked = cell.is_some_and(|cell| cell.delay_ms.iter().any(|ms| *ms > 0.0));
-        let delay = self.delay_of(name).filter(|_| linked).and_then(|delay| {
-            let found = self.resamples.intervals(0.95, |weights| [delay(weights)]);
-            found.map(|[delay]| delay.map(rounded))
-        });
+        let mean = |values: for<'b> fn(&'b CellValues<'a>) -> &'b Vec<f64>| {
+            let values = values(cell?);
+            if values.len() < self.rounds || values.iter().all(|value| *value == 0.0) {
+                return None;
+            }
+            let mean = |weights: &[u32]| [weighted_mean(values, weights)];
+            self.resamples.intervals(0.95, mean).map(|[mean]| mean.map(rounded))
+        };
         Figures {
             cell: name.to_owned(),
-            delay,
+            delay: mean(|cell| &cell.delay_ms),
+            waits: mean(|cell| &cell.waits),
+            queued_ms: mean(|cell| &cell.queued_ms),
             requests: cell.map_or(0, |cell| cell.requests),
             processes: cell.map(processes).unwrap_or_default(),
             metrics: metrics.filter_map(estimate).collect(),

@@ -10,6 +10,7 @@ use crate::{
         summary::{Metric, Outcome, Summary},
     },
     link::{Achieved, Direction},
+    probe::Waiting,
     record::{Arm, Cells, Pilot, Run, Trial},
     synthetic::{Noise, Truth},
 };
@@ -104,6 +105,7 @@ fn flawed(experiment: Experiment, rounds: u32, flaw: Flaw) -> Run {
                 resident_mib: [].into(),
                 foreign_cpu: 0.01,
                 steal: 0.0,
+                waiting: Some(Waiting { times: 160, queued_ms: 2.0 }),
                 link: achieved(cell),
                 void: None,
             };
@@ -154,6 +156,9 @@ fn the_slope_is_the_delay_and_the_overhead() {
     assert!((one.delay.unwrap().value - 1.0 - NOTICED).abs() < 1e-6);
     assert!(summary.cell("twin").unwrap().delay.is_none(), "there is no link");
     assert!(!one.metrics[&Metric::CpuServers].contains(9.0 / 40.0), "the link is no server");
+
+    assert_eq!(one.waits.map(|waits| waits.value), Some(4.0), "160 in 40 requests");
+    assert_eq!(one.queued_ms.map(|ms| ms.value), Some(0.05));
 
     assert_eq!(outcome(&summary, "h is more than 0"), Some(Outcome::Supported));
     for over in ["Over 0.2 ms", "Over 1 ms", "Over 5 ms"] {

@@ -66,6 +66,7 @@ struct Ladder {
     latency: Rows,
     cpu: Rows,
     texts: String,
+    why: Vec<[String; 5]>,
     crowds: [Crowds; 2],
 }
 
@@ -141,6 +142,7 @@ fn rungs(summary: &Summary) -> Ladder {
         latency: rows(&mut latency.into_iter()),
         cpu: rows(&mut cpu.into_iter()),
         texts: texts(summary),
+        why: rungs.iter().filter_map(|rung| why(summary, rung)).collect(),
         crowds: [
             crowds(summary, "CPU of the servers per page", Metric::CpuServers),
             crowds(summary, "Latency p50", Metric::P50),
@@ -226,6 +228,23 @@ fn texts(summary: &Summary) -> String {
                       the numbers.",
     }
     .draw()
+}
+
+/// What a page on a rung takes: latency, CPU of the servers, time without a core, hand-overs.
+fn why(summary: &Summary, rung: &str) -> Option<[String; 5]> {
+    let cell = summary.cell(rung)?;
+    let ms = |found: Option<Estimate>| {
+        found.map_or_else(String::new, |found| words::level_with_interval(Metric::P50, found))
+    };
+    let times =
+        |Estimate { value, low, high }| format!("{value:.1}\u{a0}[{low:.1},\u{a0}{high:.1}]");
+    Some([
+        words::capitalised(rung),
+        ms(cell.metrics.get(&Metric::P50).copied()),
+        ms(cell.metrics.get(&Metric::CpuServers).copied()),
+        ms(cell.queued_ms),
+        cell.waits.map_or_else(String::new, times),
+    ])
 }
 
 fn crowds(summary: &Summary, what: &'static str, metric: Metric) -> Crowds {
