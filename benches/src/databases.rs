@@ -173,7 +173,8 @@ impl Seeded {
     ) -> anyhow::Result<Databases> {
         let mut databases = BTreeMap::new();
         for arm in arms {
-            let name = format!("{name}_{}", arm.name());
+            // PostgreSQL takes a hyphen for a minus.
+            let name = format!("{name}_{}", arm.name().replace('-', "_"));
             databases.insert(*arm, self.create(&name, Some("seed"), guardian).await?);
         }
         Ok(Databases(databases))
