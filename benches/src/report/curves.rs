@@ -10,6 +10,9 @@ const HEIGHT: (f64, f64) = (300.0, 256.0);
 /// right.
 const ACROSS: [f64; 2] = [11.0, 80.0];
 
+/// Height of a name at a line's end, pixels.
+const NAME: f64 = 16.0;
+
 /// A line with its intervals.
 pub(super) struct Curve {
     /// What it is called, at its end.
@@ -90,13 +93,16 @@ impl Curves<'_> {
         }
         // Names at the lines' ends, pushed apart where they would overlap.
         ends.sort_by(|a, b| a.1.total_cmp(&b.1));
-        let lowest = floor - 14.0 * ends.len().saturating_sub(1) as f64;
+        let above = |number: usize| NAME * (ends.len() - 1 - number) as f64;
         let mut free = 0.0;
-        for (number, (x, y, name, class)) in ends.into_iter().enumerate() {
-            // None may be pushed below the axis.
-            let y = (y + 4.0).min(lowest + 14.0 * number as f64).max(free);
-            svg.text(&format!("end {class}"), (x, y), 9.0, Anchor::Start, name);
-            free = y + 14.0;
+        for (number, (x, y, name, class)) in ends.iter().enumerate() {
+            let mut y = (y + 4.0).max(free);
+            if !self.ratios {
+                // Here lines may lie on the axis; no name may be pushed below it.
+                y = y.min(floor - above(number));
+            }
+            svg.text(&format!("end {class}"), (*x, y), 9.0, Anchor::Start, name);
+            free = y + NAME;
         }
         svg.finish(Some(self.description))
     }
