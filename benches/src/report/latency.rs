@@ -186,7 +186,8 @@ fn waterfall(summary: &Summary, metric: Metric, rungs: &[String]) -> Vec<Row> {
     let bar = |class: &str, [from, to]: [f64; 2], interval: [f64; 2]| {
         let mut svg = Svg::new(RUNG);
         svg.rect(class, [scale.at(from.min(to)), scale.at(from.max(to))], 6.0, 18.0);
-        let ends = interval.map(|x| scale.at(x));
+        // One that is wider than the chart ends with it.
+        let ends = interval.map(|x| scale.at(x.clamp(0.0, longest)));
         svg.line("whisker", ends, [15.0, 15.0]);
         for x in ends {
             svg.line("whisker", [x, x], [11.0, 19.0]);
