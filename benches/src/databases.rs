@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, anyhow, bail};
 use contract::{dataset::Dataset, postgres::PrivateServer, seed};
 use in_process::{
-    DatabaseArgs, DatabaseUrl, IdentityArgs, InProcess, Options, SQLITE_FILE,
+    Clock, DatabaseArgs, DatabaseUrl, IdentityArgs, InProcess, Options, SQLITE_FILE,
     provision::create_database,
 };
 use nix::unistd::Pid;
@@ -94,6 +94,14 @@ pub struct Database {
     pub url: Option<DatabaseUrl>,
 }
 
+impl Database {
+    fn args(&self) -> DatabaseArgs {
+        let mut args = DatabaseArgs::in_data_dir(&self.data_dir);
+        args.database_url = self.url.clone();
+        args
+    }
+}
+
 /// A database for each of some arms.
 #[derive(Clone, Debug)]
 pub struct Databases(BTreeMap<Arm, Database>);
@@ -108,6 +116,8 @@ impl Databases {
 /// The filled database, of which copies are made.
 pub struct Seeded {
     dir: PathBuf,
+    /// What is copied.
+    original: Database,
     postgres: Option<Postgres>,
 }
 
@@ -131,10 +141,27 @@ impl Seeded {
         progress: impl FnMut(u64, u64),
     ) -> anyhow::Result<Self> {
         let postgres = Postgres::of(engine, guardian)?;
-        let seeded = Self { dir: dir.to_owned(), postgres };
-        let database = seeded.create("seed", None, guardian).await?;
-        fill(&database, token_secret, dataset, progress).await?;
+        let original = Database { data_dir: dir.join("seed"), url: None };
+        let mut seeded = Self { dir: dir.to_owned(), original, postgres };
+        seeded.original = seeded.create("seed", None, guardian).await?;
+        let args = seeded.original.args();
+        in_process::migrate(&args).await?;
+        let app = seeded.open(token_secret, Clock::system()).await?;
+        let filled = seed::load(app.db(), dataset, progress).await;
+        // Also where it failed: what is open can't be copied or dropped.
+        app.close().await;
+        filled?;
         Ok(seeded)
+    }
+
+    /// The app on the data that copies are made of. It has to be closed before they are.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn open(&self, token_secret: &Path, clock: Clock) -> anyhow::Result<InProcess> {
+        let identity = IdentityArgs { token_secret_file: Some(token_secret.to_owned()) };
+        let options = Options { clock, ..Options::default() };
+        Ok(InProcess::connect(&self.original.args(), &identity, options).await?)
     }
 
     /// A copy for each of `arms`. `name` tells this set of copies apart from others.
@@ -146,7 +173,8 @@ impl Seeded {
     ) -> anyhow::Result<Databases> {
         let mut databases = BTreeMap::new();
         for arm in arms {
-            let name = format!("{name}_{}", arm.name());
+            // PostgreSQL takes a hyphen for a minus.
+            let name = format!("{name}_{}", arm.name().replace('-', "_"));
             databases.insert(*arm, self.create(&name, Some("seed"), guardian).await?);
         }
         Ok(Databases(databases))
@@ -221,23 +249,6 @@ impl Postgres {
 
 fn pid(server: &PrivateServer) -> Option<Pid> {
     server.pid().and_then(|pid| i32::try_from(pid).ok()).map(Pid::from_raw)
-}
-
-async fn fill(
-    database: &Database,
-    token_secret: &Path,
-    dataset: &Dataset,
-    progress: impl FnMut(u64, u64),
-) -> anyhow::Result<()> {
-    let mut args = DatabaseArgs::in_data_dir(&database.data_dir);
-    args.database_url = database.url.clone();
-    let identity = IdentityArgs { token_secret_file: Some(token_secret.to_owned()) };
-    in_process::migrate(&args).await?;
-    let app = InProcess::connect(&args, &identity, Options::default()).await?;
-    let filled = seed::load(app.db(), dataset, progress).await;
-    // Also where it failed: what is open can't be copied or dropped.
-    app.close().await;
-    filled
 }
 
 /// Copies an SQLite database that nobody has open: the file, and its write-ahead log if closing has

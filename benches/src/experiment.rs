@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::experiments::{certificate, floor, size, x1};
+use crate::experiments::{certificate, floor, ladder, size, x1, x2};
 use crate::grid::Grid;
 use crate::judge::Question;
 use crate::plan::Plan;
@@ -68,7 +68,14 @@ pub enum Design {
 
 /// Every experiment, in the order of `lab list`.
 pub fn registry() -> Vec<Experiment> {
-    vec![x1::EXPERIMENT, floor::EXPERIMENT, size::EXPERIMENT, certificate::EXPERIMENT]
+    vec![
+        x1::EXPERIMENT,
+        ladder::EXPERIMENT,
+        x2::EXPERIMENT,
+        floor::EXPERIMENT,
+        size::EXPERIMENT,
+        certificate::EXPERIMENT,
+    ]
 }
 
 /// The experiment of that id.
@@ -156,7 +163,7 @@ mod tests {
         let error = find("x99").map(|e| e.card.id).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "there is no experiment `x99`; there is: x1, floor, size, certificate"
+            "there is no experiment `x99`; there is: x1, x1-ladder, x2, floor, size, certificate"
         );
     }
 }

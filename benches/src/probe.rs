@@ -8,6 +8,7 @@ use nix::{
     time::{ClockId, clock_gettime},
     unistd::Pid,
 };
+use serde::{Deserialize, Serialize};
 
 /// Ticks per second in `/proc`: fixed at 100 towards programs, whatever the kernel uses itself.
 const USER_HZ: f64 = 100.0;
@@ -173,6 +174,44 @@ pub fn waits(pid: Pid) -> anyhow::Result<u64> {
     Ok(waits)
 }
 
+/// How threads have waited, all processes together, since each thread began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// How often one gave up its core to wait for something: a hand-over to another thread or process,
+    /// or to the disk.
+    pub times: u64,
+    /// For how long they were ready to run and had no core, milliseconds.
+    pub queued_ms: f64,
+}
+
+impl Waiting {
+    /// That of these processes. What threads that have ended waited is not in it.
+    ///
+    /// # Errors
+    /// When a process is gone, or the kernel keeps no such account.
+    pub fn of(processes: &[Watched]) -> anyhow::Result<Self> {
+        let mut all = Self::default();
+        for Watched { pid, .. } in processes {
+            all.times += waits(*pid)?;
+            for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+                // Time on a core, time in the queue for one, both in nanoseconds (proc(5)).
+                let account = fs::read_to_string(thread?.path().join("schedstat"))?;
+                let queued = account.split(' ').nth(1).context("schedstat is too short")?;
+                all.queued_ms += queued.parse::<u64>()? as f64 / 1e6;
+            }
+        }
+        Ok(all)
+    }
+
+    /// What was added since `earlier`.
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            times: self.times.saturating_sub(earlier.times),
+            queued_ms: (self.queued_ms - earlier.queued_ms).max(0.0),
+        }
+    }
+}
+
 /// Resident memory of all watched processes, MiB by name.
 pub fn resident(watched: &[Watched]) -> anyhow::Result<BTreeMap<String, f64>> {
     let mut resident = BTreeMap::new();
@@ -273,6 +312,23 @@ mod tests {
         // Other tests run in the same process, so there is a lower bound only.
         assert!(usage.cpu_ms["me"] >= 20.0);
         assert!((0.0..=1.0).contains(&usage.foreign_cpu) && (0.0..=1.0).contains(&usage.steal));
+    }
+
+    #[test]
+    fn a_thread_that_waits_is_counted() {
+        let me = [Watched { name: "me".into(), pid: nix::unistd::getpid(), scope: Scope::Process }];
+        let (go, come) = std::sync::mpsc::channel::<()>();
+        let waiter = std::thread::spawn(move || come.iter().count());
+        let before = Waiting::of(&me).unwrap();
+        for _ in 0..50 {
+            go.send(()).unwrap();
+            std::thread::sleep(std::time::Duration::from_micros(50));
+        }
+        let waited = Waiting::of(&me).unwrap().since(before);
+        // This thread alone has slept that often.
+        assert!(waited.times >= 50 && waited.queued_ms >= 0.0, "{waited:?}");
+        drop(go);
+        assert_eq!(waiter.join().unwrap(), 50);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::grid::Cell;
+pub use crate::grid::{Cells, Trial};
 
 /// Raised whenever the meaning of a field changes; a reader refuses any other number.
 pub const SCHEMA: u32 = 1;
@@ -72,39 +72,6 @@ pub struct Resumption {
     /// Slices of that restart from before the interruption. They are kept here to be looked at, and
     /// enter no estimate: the servers that they were measured on were gone before the rest was.
     pub dropped: Vec<Slice>,
-}
-
-/// A grid that was measured.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Cells {
-    /// The cells.
-    pub cells: Vec<Cell>,
-    /// Every trial in the order in which it was measured; none is ever left out.
-    pub trials: Vec<Trial>,
-}
-
-/// A short stretch in which one visitor asked one cell, again and again, with everything observed
-/// during it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Trial {
-    /// Which server start this belongs to: what intervals rest on.
-    pub round: u32,
-    /// Which cell.
-    pub cell: String,
-    /// Requests that were sent, and answered rightly: one wrong answer ends the run.
-    pub requests: u64,
-    /// How long it took, seconds.
-    pub seconds: f64,
-    /// From a request's start to the last byte of its answer.
-    pub latency: Histogram,
-    /// Process → CPU, user and system, milliseconds; as in [`Slice`].
-    pub cpu_ms: BTreeMap<String, f64>,
-    /// Process → resident memory at the end, MiB.
-    pub resident_mib: BTreeMap<String, f64>,
-    /// CPU used by anyone else on the machine, as a share of all cores.
-    pub foreign_cpu: f64,
-    /// Time stolen by the hypervisor, as a share of all cores.
-    pub steal: f64,
 }
 
 /// The machine's fingerprint.
@@ -254,6 +221,10 @@ pub enum Arm {
     Floor,
     /// The same with the least hop that there can be between two processes.
     Hop,
+    /// A split whose frontend reaches the backend over a Unix socket.
+    UnixSocket,
+    /// A split whose frontend reaches the backend over a link that delays.
+    Link,
 }
 
 impl Page {
@@ -277,6 +248,8 @@ impl Arm {
             Self::Waiting => "waiting",
             Self::Floor => "floor",
             Self::Hop => "hop",
+            Self::UnixSocket => "unix-socket",
+            Self::Link => "link",
         }
     }
 }

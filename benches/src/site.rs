@@ -81,6 +81,7 @@ impl Site {
             mark,
             token_secret,
             planted: BTreeMap::new(),
+            lab_file: None,
             logs,
         };
         Ok(Self { rig, seeded, engine: engine.kind().to_owned(), dataset, dir, guardian })
@@ -94,13 +95,27 @@ impl Site {
     /// # Errors
     /// The file system's.
     pub fn plant(&mut self, spin_ms: f64, wait_ms: f64) -> anyhow::Result<()> {
-        let spin = serde_json::json!({ "spin_us_per_request": spin_ms * 1e3 });
-        let wait = serde_json::json!({ "wait_us_per_request": wait_ms * 1e3 });
+        let calls = self.rig.lab_file.is_some();
+        let spin = serde_json::json!({ "spin_us_per_request": spin_ms * 1e3, "calls": calls });
+        let wait = serde_json::json!({ "wait_us_per_request": wait_ms * 1e3, "calls": calls });
         for (arm, what) in [(Arm::Planted, spin), (Arm::Waiting, wait)] {
             let file = self.dir.join(format!("{}.json", arm.name()));
             fs::write(&file, what.to_string())?;
             self.rig.planted.insert(arm, file);
         }
+        Ok(())
+    }
+}
+
+impl Site {
+    /// Gives servers with pages those that only the lab asks for, from their next start on.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn offer_calls(&mut self) -> anyhow::Result<()> {
+        let file = self.dir.join("calls.json");
+        fs::write(&file, serde_json::json!({ "calls": true }).to_string())?;
+        self.rig.lab_file = Some(file);
         Ok(())
     }
 }

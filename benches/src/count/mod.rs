@@ -13,7 +13,7 @@ mod stored;
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use conduit::wire::{
     API,
     path::{ARTICLES, of},
@@ -66,6 +66,39 @@ pub enum Replay {
     Feed,
     /// The newest articles as JSON, of a server that has the API.
     List,
+    /// The lab's own page, which lists articles by calls of the port in a pattern of choice.
+    Calls(Pattern),
+    /// The lab's own page for one article, with a text of so many KiB.
+    Text {
+        /// How long the text is.
+        kib: u32,
+        /// As in [`Pattern`].
+        codec: bool,
+    },
+}
+
+/// By which calls of the port a page gets what it shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Pattern {
+    /// How many articles it shows.
+    pub articles: u32,
+    /// How it gets them.
+    pub how: How,
+    /// Whether each answer is written as JSON and read again in the same process, as if it had been
+    /// sent.
+    pub codec: bool,
+}
+
+/// How a page gets several articles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum How {
+    /// A call for each, one after the other.
+    Sequential,
+    /// A call for each, all at once.
+    Concurrent,
+    /// One call for all of them.
+    Batched,
 }
 
 /// What one page takes of one process, on average.
@@ -108,6 +141,11 @@ impl Replay {
                 (Self::Profile, _) | (Self::Mix, _) => of("/profile/{}", &user.username),
                 (Self::Feed, _) => "/?feed=following".to_owned(),
                 (Self::List, _) => format!("{API}{ARTICLES}?limit=10"),
+                (Self::Calls(Pattern { articles, how, codec }), _) => {
+                    let how = how.name();
+                    format!("/lab/calls?articles={articles}&how={how}&codec={codec}")
+                }
+                (Self::Text { .. }, _) => bail!("where a text is only they know who wrote it"),
             };
             Ok(path.parse()?)
         };

@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Cost, Growth, Replay};
+use super::{Cost, Growth, How, Replay};
 use crate::{servers, words};
 
 /// By how much a figure may grow before it counts as grown.
@@ -185,6 +185,19 @@ impl Replay {
             Self::Profile => "profile",
             Self::Feed => "own feed",
             Self::List => "JSON list",
+            Self::Calls(_) => "calls",
+            Self::Text { .. } => "text",
+        }
+    }
+}
+
+impl How {
+    /// As in results, and as the servers know it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sequential => "sequential",
+            Self::Concurrent => "concurrent",
+            Self::Batched => "batched",
         }
     }
 }

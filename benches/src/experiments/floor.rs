@@ -9,7 +9,7 @@ use crate::{
     count::Replay,
     databases::POSTGRES,
     experiment::{Card, Design, Experiment, Preset},
-    grid::{Cell, Controls, Grid, Picture, Quantity, Rule},
+    grid::{Bound, Cell, Controls, Grid, Picture, Quantity, Rule},
     judge::summary::Metric,
     record::Arm,
 };
@@ -53,13 +53,7 @@ pub fn grid(preset: Preset, database: &str) -> Grid {
         Preset::Standard => (60, 500),
         Preset::Full => (100, 1_000),
     };
-    let cell = |name: &str, arm, view| Cell {
-        name: name.to_owned(),
-        arm,
-        view,
-        articles: 1_000,
-        users: 100,
-    };
+    let cell = |name: &str, arm, view| Cell::new(name, arm, view, (1_000, 100));
     let cells = vec![
         cell("by hand", Arm::Floor, Replay::Home),
         cell("by hand, over bare hops", Arm::Hop, Replay::Home),
@@ -79,12 +73,19 @@ pub fn grid(preset: Preset, database: &str) -> Grid {
         cells,
         rounds,
         requests,
+        seconds: f64::INFINITY,
+        derived: Vec::new(),
         picture: Picture::Bars,
     }
 }
 
 fn rules(database: &str) -> Vec<Rule> {
-    let rule = |claim: &str, quantity, limit| Rule { claim: claim.to_owned(), quantity, limit };
+    let rule = |claim: &str, quantity, limit| Rule {
+        claim: claim.to_owned(),
+        quantity,
+        limit,
+        bound: Bound::AtMost,
+    };
     let name = str::to_owned;
     let boundary = || ["split", "monolith", "by hand, over bare hops", "by hand"].map(name);
     let mut rules = vec![

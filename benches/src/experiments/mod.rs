@@ -2,5 +2,7 @@
 
 pub mod certificate;
 pub mod floor;
+pub mod ladder;
 pub mod size;
 pub mod x1;
+pub mod x2;

@@ -8,7 +8,7 @@ use crate::{
     count::Replay,
     databases::POSTGRES,
     experiment::{Card, Design, Experiment, Preset},
-    grid::{Cell, Controls, Grid, Picture, Quantity, Rule},
+    grid::{Bound, Cell, Controls, Grid, Picture, Quantity, Rule},
     judge::summary::Metric,
     record::Arm,
     words,
@@ -58,12 +58,8 @@ pub fn grid(preset: Preset, database: &str) -> Grid {
         Preset::Full => (&[1_000, 10_000, 100_000, 1_000_000], 40, 400),
     };
     let (least, most) = (sizes[0], sizes[sizes.len() - 1]);
-    let cell = |name: String, arm, view, articles: u64| Cell {
-        name,
-        arm,
-        view,
-        articles,
-        users: (articles / 10).max(100),
+    let cell = |name: String, arm, view, articles: u64| {
+        Cell::new(name, arm, view, (articles, (articles / 10).max(100)))
     };
     let mut cells = Vec::new();
     for view in VIEWS {
@@ -78,6 +74,8 @@ pub fn grid(preset: Preset, database: &str) -> Grid {
         rounds,
         requests,
         rules: rules(least, most, database),
+        seconds: f64::INFINITY,
+        derived: Vec::new(),
         picture: Picture::Lines,
     }
 }
@@ -101,6 +99,7 @@ fn rules(least: u64, most: u64, database: &str) -> Vec<Rule> {
                 ),
                 quantity: Quantity::Ratio(metric, [most, least].map(|n| named(view, n))),
                 limit,
+                bound: Bound::AtMost,
             });
         }
     };

@@ -6,6 +6,7 @@ pub mod budget;
 pub mod operations;
 pub mod quota;
 mod server;
+mod split;
 pub mod topology;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
@@ -23,9 +24,10 @@ use crate::{
     affinity,
     composition::Container,
     databases::{Database, Databases},
+    link::Link,
     probe::{Scope, Watched},
     record::{Arm, Layout, Start},
-    servers::{BACKEND, Binaries, FLOOR, FLOOR_BACKEND, FLOOR_FRONTEND, FRONTEND, MONOLITH},
+    servers::{Binaries, FLOOR, FLOOR_BACKEND, FLOOR_FRONTEND, MONOLITH},
 };
 
 /// Database connections of every arm: an arm with more would have a larger budget.
@@ -49,6 +51,8 @@ pub struct Rig {
     /// The lab files of the arms in which something is planted, once the pilot has decided what they
     /// say.
     pub planted: BTreeMap<Arm, PathBuf>,
+    /// The lab file of all other servers with pages; mostly none.
+    pub lab_file: Option<PathBuf>,
     /// Where servers' logs go.
     pub logs: PathBuf,
 }
@@ -63,6 +67,8 @@ enum Data<'a> {
 #[derive(Debug, Default)]
 pub struct Fleet {
     members: Vec<Member>,
+    /// What lies between frontend and backend of [`Arm::Link`].
+    link: Option<Link>,
 }
 
 /// A running server, whoever started it.
@@ -122,23 +128,12 @@ impl Rig {
         let mut fleet = Fleet::default();
         for arm in arms {
             match arm {
-                Arm::Monolith | Arm::Twin => {
+                Arm::Monolith | Arm::Twin | Arm::Planted | Arm::Waiting => {
                     let launch = self.with_database(databases.of(*arm)?, *arm, MONOLITH, name)?;
-                    fleet.members.push(self.start_server(launch).await?);
+                    fleet.members.push(self.start_server(launch.with_lab(self)?).await?);
                 }
-                Arm::Planted | Arm::Waiting => {
-                    let mut launch =
-                        self.with_database(databases.of(*arm)?, *arm, MONOLITH, name)?;
-                    let file = self.planted.get(arm).context("nothing was planted yet")?;
-                    launch.args.extend(["--lab".to_owned(), file.display().to_string()]);
-                    fleet.members.push(self.start_server(launch).await?);
-                }
-                Arm::Split => {
-                    let backend = self.with_database(databases.of(*arm)?, *arm, BACKEND, name)?;
-                    let backend = self.start_server(backend).await?;
-                    let frontend = self.frontend(backend.process().address, name);
-                    fleet.members.push(backend);
-                    fleet.members.push(self.start_server(frontend?).await?);
+                Arm::Split | Arm::UnixSocket | Arm::Link => {
+                    self.start_split(databases.of(*arm)?, *arm, name, &mut fleet).await?;
                 }
                 Arm::Floor => {
                     let floor =
@@ -180,12 +175,6 @@ impl Rig {
         // In the environment and not among the flags, which every user of the machine can read.
         let url = database.url.as_ref().map(|url| ("DATABASE_URL", url.expose().to_owned()));
         launch.env.extend(url);
-        Ok(launch)
-    }
-
-    fn frontend(&self, backend: SocketAddr, name: &str) -> anyhow::Result<Launch<'_>> {
-        let mut launch = self.launch(Arm::Split, FRONTEND, name)?;
-        launch.args = vec!["--backend-url".to_owned(), format!("http://{backend}")];
         Ok(launch)
     }
 
@@ -336,7 +325,12 @@ impl Member {
 impl Fleet {
     /// Servers that somebody else started, backends before frontends.
     pub(crate) fn of(members: Vec<Member>) -> Self {
-        Self { members }
+        Self { members, link: None }
+    }
+
+    /// The link of [`Arm::Link`], for whoever measures over it; it goes when that value does.
+    pub fn take_link(&mut self) -> Option<Link> {
+        self.link.take()
     }
 
     /// All servers.

@@ -1,26 +1,29 @@
 //! Measures a grid: round by round, cell by cell.
 
-use std::{path::PathBuf, time::Instant};
+use std::{cell::RefCell, collections::BTreeMap, path::PathBuf, time::Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail};
 use chrono::Utc;
 use contract::dataset::Size;
+use futures_util::future::try_join_all;
+use http::Uri;
 use indicatif::ProgressBar;
 use nix::unistd::getpid;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
-use super::{Cell, Grid};
+use super::{Cell, Cells, Grid, Trial, texts};
 use crate::{
     affinity,
     count::{Replay, Visitor, signed_in},
     databases::{Databases, Engine},
     executor::GENERATOR,
     fleet::{Fleet, System},
+    link::{self, Achieved, Link},
     load::Times,
     machine,
-    probe::{self, Scope, Watched},
+    probe::{self, Scope, Waiting, Watched},
     progress,
-    record::{Arm, Cells, Layout, Parity, Pilot, Run, SCHEMA, Start, Trial},
+    record::{Arm, Layout, Parity, Pilot, Run, SCHEMA, Start},
     run::Order,
     site::Site,
     stats::{below, rounded},
@@ -33,6 +36,16 @@ const WARM_UP: usize = 60;
 /// Requests by which the pilot learns what the plain cell costs.
 const LOOK: usize = 200;
 
+/// The least requests of a stretch, however long they take.
+const LEAST: usize = 6;
+
+/// Of the time that a stretch may take, warming up takes at most this much on top.
+const WARM_UP_SHARE: f64 = 0.3;
+
+/// How often a trial is measured that does not count. If none does, the whole round counts for
+/// nothing.
+const TRIES: usize = 3;
+
 /// Size of the planted effect, as a share of the plain cell's CPU.
 const PLANTED: f64 = 0.05;
 
@@ -42,6 +55,15 @@ struct Place {
     databases: Databases,
     arms: Vec<Arm>,
     articles: u64,
+    /// Texts of a known length: KiB → what the article is called in addresses.
+    texts: BTreeMap<u32, String>,
+}
+
+/// How long a stretch goes on: until one of them is reached.
+#[derive(Clone, Copy)]
+struct Amount {
+    requests: usize,
+    seconds: f64,
 }
 
 /// Carries out a grid, and returns the run with the folder where it is kept.
@@ -96,8 +118,12 @@ async fn places(engine: &Engine, layout: &Layout, grid: &Grid) -> anyhow::Result
     for (articles, users, arms) in grid.sizes() {
         let size = Size { articles, users, ..Size::default() };
         let mut site = Site::with(engine, layout.clone(), size).await?;
+        let texts = texts::write(&site, &grid.texts()).await?;
+        if grid.asks_for_calls() {
+            site.offer_calls()?;
+        }
         let databases = site.seeded.copies("grid", &arms, &mut site.guardian).await?;
-        places.push(Place { site, databases, arms, articles });
+        places.push(Place { site, databases, arms, articles, texts });
     }
     Ok(places)
 }
@@ -111,8 +137,8 @@ async fn plant(places: &mut [Place], grid: &Grid) -> anyhow::Result<f64> {
     let mut fleet = place.site.rig.start(&place.databases, &[plain.arm], "look").await?;
     let system = fleet.system(plain.arm)?;
     let look = async {
-        let stretch = Stretch { cell: plain, system: &system, site: &place.site };
-        stretch.ask(0, LOOK).await
+        let stretch = Stretch { cell: plain, system: &system, place };
+        stretch.ask(0, Amount { requests: LOOK, seconds: f64::INFINITY }, None).await
     };
     let trial = fleet.unless_one_dies(look).await?;
     fleet.stop().await?;
@@ -151,7 +177,8 @@ async fn rounds(
         }
         let there_and_back = order.iter().chain(order.iter().rev());
         let cells = there_and_back.filter_map(|index| grid.cells.get(*index));
-        trials.extend(one_round(places, &mut fleets, cells, (round, grid.requests), bar).await?);
+        let amount = Amount { requests: grid.requests, seconds: grid.seconds };
+        trials.extend(one_round(places, &mut fleets, cells, (round, amount), bar).await?);
         for fleet in fleets {
             fleet.stop().await?;
         }
@@ -163,7 +190,7 @@ async fn one_round<'a>(
     places: &[Place],
     fleets: &mut [Fleet],
     cells: impl Iterator<Item = &'a Cell>,
-    (round, requests): (u32, usize),
+    (round, amount): (u32, Amount),
     bar: &ProgressBar,
 ) -> anyhow::Result<Vec<Trial>> {
     let systems: anyhow::Result<Vec<Vec<System>>> = places
@@ -173,6 +200,7 @@ async fn one_round<'a>(
         .collect();
     let systems = systems?;
     systems.iter().flatten().try_for_each(System::park)?;
+    let mut links: Vec<Option<Link>> = fleets.iter_mut().map(Fleet::take_link).collect();
     let mut trials = Vec::new();
     for cell in cells {
         let here = places.iter().position(|place| place.articles == cell.articles);
@@ -180,9 +208,20 @@ async fn one_round<'a>(
         let system = systems[here].iter().find(|system| system.arm == cell.arm);
         let system = system.with_context(|| format!("{} does not run", cell.arm.name()))?;
         bar.set_message(cell.name.clone());
-        let stretch = Stretch { cell, system, site: &places[here].site };
-        trials.push(fleets[here].unless_one_dies(stretch.measured(round, requests)).await?);
+        let stretch = Stretch { cell, system, place: &places[here] };
+        for _ in 0..TRIES {
+            let measured = stretch.measured(round, amount, links[here].as_mut());
+            let trial = fleets[here].unless_one_dies(measured).await?;
+            let counts = trial.void.is_none();
+            trials.push(trial);
+            if counts {
+                break;
+            }
+        }
         bar.inc(1);
+    }
+    for link in links.into_iter().flatten() {
+        link.stop().await?;
     }
     Ok(trials)
 }
@@ -191,50 +230,128 @@ async fn one_round<'a>(
 struct Stretch<'a> {
     cell: &'a Cell,
     system: &'a System,
-    site: &'a Site,
+    place: &'a Place,
 }
 
 impl Stretch<'_> {
     /// Thaws the system, asks it, freezes it.
-    async fn measured(&self, round: u32, requests: usize) -> anyhow::Result<Trial> {
+    async fn measured(
+        &self,
+        round: u32,
+        amount: Amount,
+        link: Option<&mut Link>,
+    ) -> anyhow::Result<Trial> {
         self.system.resume()?;
-        let trial = self.ask(round, requests).await?;
+        let trial = self.ask(round, amount, link).await?;
         self.system.park()?;
         Ok(trial)
     }
 
-    async fn ask(&self, round: u32, requests: usize) -> anyhow::Result<Trial> {
-        let Self { cell, system, site } = self;
+    async fn ask(
+        &self,
+        round: u32,
+        amount: Amount,
+        link: Option<&mut Link>,
+    ) -> anyhow::Result<Trial> {
+        let Self { cell, system, place: Place { site, .. } } = self;
         let visitor = match cell.view {
             Replay::Feed => signed_in(system, &site.dataset).await?,
             _ => Visitor::guest(system),
         };
-        let addresses = cell.view.addresses(&site.dataset)?;
-        ensure!(requests <= addresses.len(), "there are only {} addresses", addresses.len());
-        visitor.ask(&addresses[..WARM_UP]).await?;
-        let mut watched = system.watched();
+        let addresses = self.addresses()?;
+        let mut link = match (cell.rtt_us, link) {
+            (Some(us), Some(link)) => {
+                link.set_rtt_ms(f64::from(us) / 1e3).await?;
+                Some(link)
+            }
+            (Some(_), None) => bail!("{} has no link", cell.arm.name()),
+            (None, _) => None,
+        };
+        let warm_up = Amount { requests: WARM_UP, seconds: WARM_UP_SHARE * amount.seconds };
+        self.turns(&visitor, &addresses, warm_up).await?;
+        let servers = system.watched();
+        let mut watched = servers.clone();
         let me = Watched { name: GENERATOR.to_owned(), pid: getpid(), scope: Scope::Process };
         watched.extend(site.seeded.watched().into_iter().chain([me]));
+        watched.extend(link.as_ref().map(|link| Watched {
+            name: link::ROLE.to_owned(),
+            pid: link.pid(),
+            scope: Scope::Process,
+        }));
+        added(&mut link).await?;
+        let waited = Waiting::of(&servers)?;
         let before = probe::read(&watched)?;
         let begun = Instant::now();
-        let mut latency = Times::new();
-        for address in &addresses[..requests] {
-            let asked = Instant::now();
-            visitor.ask(std::slice::from_ref(address)).await?;
-            latency.record(asked.elapsed());
-        }
+        let (asked, latency) = self.turns(&visitor, &addresses, amount).await?;
         let seconds = begun.elapsed().as_secs_f64();
         let usage = before.until(&probe::read(&watched)?);
+        let waiting = Waiting::of(&servers)?.since(waited);
+        let achieved = added(&mut link).await?;
+        let fault = achieved.as_ref().and_then(|achieved| achieved.counts().err());
         Ok(Trial {
             round,
             cell: cell.name.clone(),
-            requests: requests as u64,
+            requests: asked as u64,
             seconds: rounded(seconds),
             latency: latency.to_record(),
             cpu_ms: usage.cpu_ms,
             resident_mib: probe::resident(&watched)?,
             foreign_cpu: usage.foreign_cpu,
             steal: usage.steal,
+            waiting: Some(waiting),
+            link: achieved,
+            void: fault.map(|fault| fault.to_string()),
         })
+    }
+
+    /// What is asked for, in order.
+    fn addresses(&self) -> anyhow::Result<Vec<Uri>> {
+        let Place { site, texts, .. } = self.place;
+        let Replay::Text { kib, codec } = self.cell.view else {
+            return self.cell.view.addresses(&site.dataset);
+        };
+        let slug = texts.get(&kib).with_context(|| format!("no text has {kib} KiB"))?;
+        let address: Uri = format!("/lab/article/{slug}?codec={codec}").parse()?;
+        Ok(vec![address])
+    }
+
+    /// All visitors ask in turns, each over a connection of their own, until one end of `amount` is
+    /// reached. Gives the number of answers and their latencies.
+    async fn turns(
+        &self,
+        visitor: &Visitor,
+        addresses: &[Uri],
+        amount: Amount,
+    ) -> anyhow::Result<(usize, Times)> {
+        let begun = Instant::now();
+        let least = LEAST.max(self.cell.visitors as usize);
+        let state = RefCell::new((0, Times::new()));
+        let next = || {
+            let asked = &mut state.borrow_mut().0;
+            let enough = *asked >= least && begun.elapsed().as_secs_f64() >= amount.seconds;
+            (*asked < amount.requests && !enough).then(|| {
+                *asked += 1;
+                *asked - 1
+            })
+        };
+        let turns = (0..self.cell.visitors).map(|_| async {
+            while let Some(number) = next() {
+                let asked = Instant::now();
+                let address = &addresses[number % addresses.len()];
+                visitor.ask(std::slice::from_ref(address)).await?;
+                state.borrow_mut().1.record(asked.elapsed());
+            }
+            anyhow::Ok(())
+        });
+        try_join_all(turns).await?;
+        Ok(state.into_inner())
+    }
+}
+
+/// What a link has added since this was last asked.
+async fn added(link: &mut Option<&mut Link>) -> anyhow::Result<Option<Achieved>> {
+    match link {
+        Some(link) => link.achieved().await.map(Some),
+        None => Ok(None),
     }
 }

@@ -1,5 +1,7 @@
 //! Does the judgement of a grid say what was put in?
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::{
     experiments::floor,
@@ -67,6 +69,9 @@ fn run(cost: Cost, rounds: u32) -> Run {
                     resident_mib: BTreeMap::new(),
                     foreign_cpu: if busy { 0.3 } else { 0.01 },
                     steal: 0.0,
+                    waiting: None,
+                    link: None,
+                    void: None,
                 });
             }
         }

@@ -3,7 +3,7 @@
 
 use super::summary::{Metric, Summary};
 use crate::experiment::{self, Design};
-use crate::grid::Quantity;
+use crate::grid::{Quantity, Series};
 use crate::record::Run;
 
 /// The id of each verdict's question, in their order.
@@ -37,10 +37,17 @@ pub fn name(metric: Metric) -> String {
 }
 
 fn of_quantity(quantity: &Quantity) -> String {
+    let last = |series: &Series| series.last().map(|(_, cell)| cell.clone()).unwrap_or_default();
+    let p50 = &Metric::P50;
     let (kind, metric, cells) = match quantity {
-        Quantity::Level(metric, cell) => ("level", metric, std::slice::from_ref(cell)),
-        Quantity::Ratio(metric, cells) => ("ratio", metric, cells.as_slice()),
-        Quantity::Added(metric, cells) => ("added", metric, cells.as_slice()),
+        Quantity::Level(metric, cell) => ("level", metric, vec![cell.clone()]),
+        Quantity::Ratio(metric, cells) => ("ratio", metric, cells.to_vec()),
+        Quantity::Added(metric, cells) => ("added", metric, cells.to_vec()),
+        Quantity::Difference(metric, cells) => ("difference", metric, cells.to_vec()),
+        Quantity::PerCall { at, .. } => ("per-call", p50, vec![last(at)]),
+        Quantity::Overhead { at, .. } => ("overhead", p50, vec![last(at)]),
+        Quantity::OfTheory { at, .. } => ("of-theory", p50, vec![last(at)]),
+        Quantity::OfWhole { at, .. } => ("of-whole", p50, vec![at.clone()]),
     };
     let cells: Vec<String> = cells.iter().map(|cell| slug(cell)).collect();
     format!("{kind}.{}.{}", name(*metric), cells.join("."))

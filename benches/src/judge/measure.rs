@@ -12,7 +12,7 @@ use crate::stats::{Merged, Resamples, rounded, weighted_mean};
 pub const REQUESTS_FOR_P99: u64 = 9_500;
 
 /// Processes that run beside the servers under test; their CPU is no part of a page's cost.
-pub(super) const BESIDE: [&str; 2] = ["postgres", "generator"];
+pub(super) const BESIDE: [&str; 3] = ["postgres", "generator", "link"];
 
 /// How intervals of one contrast are to be made.
 #[derive(Clone, Copy)]

@@ -10,6 +10,7 @@ pub mod ids;
 mod measure;
 mod select;
 pub mod summary;
+mod values;
 
 use std::collections::BTreeMap;
 
@@ -18,6 +19,8 @@ pub use decide::{Limit, Question};
 pub(crate) use grid::tests::sound_grid;
 pub use measure::{REQUESTS_FOR_P99, latencies};
 pub use select::{ERROR_LIMIT, FOREIGN_LIMIT, LAG_LIMIT_MS};
+#[cfg(test)]
+pub(crate) use values::tests::run_of;
 
 use crate::experiment::{self, Design, Preset};
 use crate::record::{Arm, Cells, Comparison, Page, Purpose, Run, SCHEMA, Slice};
@@ -78,6 +81,7 @@ pub(crate) fn summarise_with(run: &Run, resamples: u32) -> anyhow::Result<Summar
         families: Vec::new(),
         figures: Vec::new(),
         findings: Vec::new(),
+        derived: Vec::new(),
     };
     summary.certificate = controls::certificate(run, &summary);
     summary.verdicts = questions.iter().map(|q| q.answer(preset, &summary)).collect();
@@ -101,12 +105,13 @@ fn of_families(run: &Run, restarts: usize, preset: Preset, resamples: u32) -> Su
         families,
         figures: Vec::new(),
         findings: Vec::new(),
+        derived: Vec::new(),
     }
 }
 
 /// The summary of a grid.
 fn of_cells(run: &Run, cells: &Cells, judged: grid::Judged, resamples: u32) -> Summary {
-    let grid::Judged { figures, findings, certificate, verdicts } = judged;
+    let grid::Judged { figures, findings, derived, certificate, verdicts } = judged;
     let conduct = Conduct {
         slices: cells.trials.len(),
         requests: cells.trials.iter().map(|trial| trial.requests).sum(),
@@ -129,6 +134,7 @@ fn of_cells(run: &Run, cells: &Cells, judged: grid::Judged, resamples: u32) -> S
         families: Vec::new(),
         figures,
         findings,
+        derived,
     }
 }
 

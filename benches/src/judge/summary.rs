@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::grid::Bound;
 use crate::record::{Arm, Comparison, Page};
 use crate::stats::Estimate;
 
@@ -38,6 +39,9 @@ pub struct Summary {
     /// Of a grid: what the verdicts follow from, in their order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
+    /// Of a grid: what is told besides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub derived: Vec<Derived>,
 }
 
 /// One comparison, made many times.
@@ -69,6 +73,27 @@ pub struct Figures {
     pub processes: BTreeMap<String, f64>,
     /// Metric → its level, with the 95 % interval.
     pub metrics: BTreeMap<Metric, Estimate>,
+    /// What the link between frontend and backend has added, milliseconds, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay: Option<Estimate>,
+    /// How often a thread of the servers gave up its core to wait, per request; absent where nobody
+    /// looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits: Option<Estimate>,
+    /// For how long they were ready to run and had no core, per request, milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queued_ms: Option<Estimate>,
+}
+
+/// A figure that follows from cells of a grid, and that no rule is about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Derived {
+    /// What it is, in this experiment.
+    pub name: String,
+    /// `×` or `ms`.
+    pub unit: String,
+    /// The figure with its 95 % interval; absent where there was too little to tell.
+    pub found: Option<Estimate>,
 }
 
 /// A figure that a rule of a grid is about.
@@ -76,8 +101,11 @@ pub struct Figures {
 pub struct Finding {
     /// What is claimed.
     pub claim: String,
-    /// What the figure is at most, if the claim is true.
+    /// What decides: what the figure is at most, if the claim is true, unless `bound` says otherwise.
     pub limit: f64,
+    /// On which side of the limit the figure lies, if the claim is true.
+    #[serde(default, skip_serializing_if = "Bound::is_usual")]
+    pub bound: Bound,
     /// `×` or `ms`.
     pub unit: String,
     /// Rounds behind it.
@@ -92,6 +120,16 @@ pub struct Finding {
 }
 
 impl Summary {
+    /// A derived figure by its name, where there was enough to tell.
+    pub fn derived(&self, name: &str) -> Option<Estimate> {
+        self.derived.iter().find(|derived| derived.name == name)?.found
+    }
+
+    /// A cell's figures by its name.
+    pub fn cell(&self, name: &str) -> Option<&Figures> {
+        self.figures.iter().find(|figures| figures.cell == name)
+    }
+
     /// One contrast, if the run measured it.
     pub fn contrast(&self, comparison: Comparison, page: Page) -> Option<&Contrast> {
         self.contrasts.iter().find(|c| c.comparison == comparison && c.page == page)

@@ -4,14 +4,15 @@ use askama::Template;
 
 use super::{
     charts::{self, Row, Rows},
+    curves::{Curve, Curves},
     explain,
     finding::{self, Notice, Sentence},
+    latency,
     page::{self, Answer, CheckLine},
     svg::{Anchor, Scale, Svg},
     terminal,
 };
 use crate::{
-    count::Replay,
     experiment::{Card, Preset},
     grid::{Cell, Grid, Picture},
     judge::{
@@ -58,6 +59,9 @@ pub(super) fn html(
     grid: fn(Preset, &str) -> Grid,
 ) -> anyhow::Result<String> {
     let grid = grid(run.preset.parse()?, &run.database);
+    if matches!(grid.picture, Picture::Ladder | Picture::Calls) {
+        return latency::html(run, card, summary, &grid);
+    }
     let page = Page {
         css: page::CSS,
         title: card.title,
@@ -112,7 +116,7 @@ pub(super) fn table(summary: &Summary) -> Vec<[String; 5]> {
     summary.figures.iter().map(row).collect()
 }
 
-fn gated(finding: &Finding) -> Option<[String; 4]> {
+pub(super) fn gated(finding: &Finding) -> Option<[String; 4]> {
     let shown = |found: Option<Estimate>| {
         found.map_or_else(
             || "too little is left".to_owned(),
@@ -161,94 +165,32 @@ fn limits(summary: &Summary) -> Rows {
     Rows { groups: vec![("Figure divided by its limit".to_owned(), rows)], axis: axis.finish(None) }
 }
 
-/// Height of the chart, and where its axis lies, pixels.
-const LINES: (f64, f64) = (300.0, 256.0);
-
-/// From where to where the lines run, per cent.
-const ACROSS: [f64; 2] = [11.0, 80.0];
-
 /// A line for each kind of page: CPU of all processes over the number of articles, both on the
 /// logarithm.
 fn lines(grid: &Grid, summary: &Summary) -> String {
     let controls = [&grid.controls.twin, &grid.controls.planted];
-    let mut lines: Vec<(Replay, Vec<(f64, Estimate)>)> = Vec::new();
+    let mut curves: Vec<Curve> = Vec::new();
     for cell in grid.cells.iter().filter(|cell| !controls.contains(&&cell.name)) {
         let Some(level) = total(cell, summary) else { continue };
         let point = (cell.articles as f64, level);
-        match lines.iter_mut().find(|(view, _)| *view == cell.view) {
-            Some((_, points)) => points.push(point),
-            None => lines.push((cell.view, vec![point])),
+        let number = curves.len() + 1;
+        match curves.iter_mut().find(|curve| curve.name == cell.view.name()) {
+            Some(curve) => curve.points.push(point),
+            None => curves.push(Curve {
+                name: cell.view.name().to_owned(),
+                class: format!("series-{number}"),
+                points: vec![point],
+            }),
         }
     }
-    let points = || lines.iter().flat_map(|(_, points)| points);
-    let xs: Vec<f64> = points().map(|(x, _)| *x).collect();
-    let (first, last) = xs.iter().fold((f64::MAX, 1.0), |(low, high), x| (x.min(low), x.max(high)));
-    let (low, high) = points().fold((f64::MAX, f64::MIN_POSITIVE), |(low, high), (_, level)| {
-        (level.low.max(1e-3).min(low), level.high.max(high))
-    });
-    let (low, high) = (low / 1.3, high * 1.3);
-    let (height, floor) = LINES;
-    let across = Scale::new([first.log10(), last.max(first * 1.01).log10()], ACROSS);
-    let up = Scale::new([low.ln(), high.ln()], [floor, 14.0]);
-
-    let mut svg = Svg::new(height);
-    for mark in marks(low, high) {
-        let y = up.at(mark.ln());
-        svg.line("grid", ACROSS, [y, y]);
-        svg.text("tick", (ACROSS[0], y + 4.0), -7.0, Anchor::End, &format!("{mark} ms"));
-    }
-    let mut articles: Vec<u64> = xs.iter().map(|x| *x as u64).collect();
-    articles.sort_unstable();
-    articles.dedup();
-    for number in articles {
-        let x = across.at((number as f64).log10());
-        svg.line("grid", [x, x], [floor, floor + 5.0]);
-        svg.text("tick", (x, floor + 20.0), 0.0, Anchor::Middle, &words::count(number));
-    }
-    let middle = f64::midpoint(ACROSS[0], ACROSS[1]);
-    svg.text("tick", (middle, floor + 40.0), 0.0, Anchor::Middle, "articles");
-    let mut ends = Vec::new();
-    for (number, (view, points)) in lines.iter().enumerate() {
-        let class = format!("series-{}", number + 1);
-        let place = |(x, level): &(f64, Estimate)| (across.at(x.log10()), up.at(level.value.ln()));
-        let line: Vec<_> = points.iter().map(place).collect();
-        svg.curve(&format!("curve {class}"), &line);
-        for ((x, y), (_, level)) in line.iter().zip(points) {
-            let bar = [level.low.max(1e-3), level.high].map(|ms| up.at(ms.ln()));
-            svg.line(&format!("interval {class}"), [*x, *x], bar);
-            svg.dot(&format!("dot {class}"), *x, *y, 3.5);
-        }
-        ends.extend(line.last().map(|(x, y)| (*x, *y, view.name(), class)));
-    }
-    // Names at the lines' ends, pushed apart where they would overlap.
-    ends.sort_by(|a, b| a.1.total_cmp(&b.1));
-    let mut free = 0.0;
-    for (x, y, name, class) in ends {
-        let y = (y + 4.0).max(free);
-        svg.text(&format!("end {class}"), (x, y), 9.0, Anchor::Start, name);
-        free = y + 16.0;
-    }
-    svg.finish(Some(
-        "CPU of all processes per page over the number of articles; the table below \
-                     has the numbers.",
-    ))
+    let description = "CPU of all processes per page over the number of articles; the table below \
+                       has the numbers.";
+    let ratios = true;
+    Curves { curves, theory: Vec::new(), ratios, across: "articles", description }.draw()
 }
 
 fn total(cell: &Cell, summary: &Summary) -> Option<Estimate> {
     let figures = summary.figures.iter().find(|figures| figures.cell == cell.name)?;
     let metric = [Metric::CpuTotal, Metric::CpuServers];
     metric.into_iter().find_map(|metric| figures.metrics.get(&metric)).copied()
-}
-
-/// 1, 2 and 5 times powers of ten between two positive numbers.
-fn marks(low: f64, high: f64) -> Vec<f64> {
-    let powers = (low.log10().floor() as i32)..=(high.log10().ceil() as i32);
-    let all = powers.flat_map(|power| {
-        // Dividing keeps 0.2 what it is.
-        [1.0, 2.0, 5.0].map(|factor| match power {
-            0.. => factor * 10f64.powi(power),
-            _ => factor / 10f64.powi(-power),
-        })
-    });
-    all.filter(|mark| (low..=high).contains(mark)).collect()
 }

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::page::{CheckLine, Line, check_line, facts, lines, remarks};
-use super::{HTML, explain, finding, grid, svg, terminal};
+use super::{HTML, explain, finding, grid, latency, svg, terminal};
 use crate::experiment::{self, Card};
 use crate::judge::summary::Summary;
 use crate::record::Run;
@@ -57,7 +57,10 @@ fn verdicts(summary: &Summary) -> String {
 fn numbers(run: &Run, summary: &Summary) -> String {
     if run.grid.is_some() {
         let head = ["", "CPU, servers", "CPU, PostgreSQL", "Latency p50", "Requests"];
-        return section("Numbers") + &table(head, 4, grid::table(summary).into_iter());
+        let numbers = section("Numbers") + &table(head, 4, grid::table(summary).into_iter());
+        let why = latency::markdown(run, summary);
+        let why = why.map(|why| section("What a page costs in each architecture, and why") + &why);
+        return why.map_or(numbers.clone(), |why| format!("{why}\n{numbers}"));
     }
     if !summary.families.is_empty() {
         // All that there is to say stands in the finding and in the controls.

@@ -6,10 +6,12 @@
 
 mod charts;
 mod compare;
+mod curves;
 mod explain;
 mod families;
 mod finding;
 mod grid;
+mod latency;
 mod markdown;
 mod page;
 mod performance;

@@ -6,15 +6,18 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use super::{finding, markdown};
+use super::{finding, latency, markdown};
 use crate::experiment;
 use crate::judge::summarise;
 use crate::judge::summary::{Measured, Metric, Summary};
 use crate::record::{Comparison, Run};
 use crate::words;
 
-const BEGIN: &str = "<!-- results:begin -->";
-const END: &str = "<!-- results:end -->";
+/// The block that shows a run of x1, and what of the app's performance is generated.
+const RESULTS: &str = "results";
+
+/// The block that shows a run of x2.
+const CALLS: &str = "calls";
 
 /// Which rows the table has; a row that wasn't measured is left out.
 const METRICS: [Metric; 5] =
@@ -39,20 +42,25 @@ pub fn readme_table(run: &Run) -> anyhow::Result<String> {
     }
     text.push_str("\n| | monolith | split | change, 95 % interval |\n|---|--:|--:|--:|\n");
     text.push_str(&rows(&summary));
-    let _ = writeln!(
-        text,
-        "\nMeasured on {} ({} cores), {}, {} restarts, commit {}; `{}`.",
+    let restarts = summary.contrasts.first().map_or(0, |c| c.all.restarts);
+    text.push_str(&source(run, &summary, &format!("{restarts} restarts")));
+    Ok(words::plain(text))
+}
+
+/// Where the numbers of a table come from, and what the controls found.
+pub(super) fn source(run: &Run, summary: &Summary, how_often: &str) -> String {
+    let mut text = format!(
+        "\nMeasured on {} ({} cores), {}, {how_often}, commit {}; `{}`.\n",
         markdown::escaped(&run.machine.cpu),
         run.machine.cores,
         run.database,
-        summary.contrasts.first().map_or(0, |c| c.all.restarts),
         run.build.commit.chars().take(12).collect::<String>(),
         run.command,
     );
-    if let Some(sentence) = finding::controls(&summary) {
+    if let Some(sentence) = finding::controls(summary) {
         let _ = writeln!(text, "{}", sentence.text());
     }
-    Ok(words::plain(text))
+    text
 }
 
 fn rows(summary: &Summary) -> String {
@@ -81,31 +89,46 @@ fn rows(summary: &Summary) -> String {
     text
 }
 
+/// The markers of a block.
+fn markers(name: &str) -> [String; 2] {
+    ["begin", "end"].map(|end| format!("<!-- {name}:{end} -->"))
+}
+
 /// What stands between the markers of a README, if it has them.
 pub fn readme_block(readme: &str) -> Option<&str> {
-    let (_, rest) = readme.split_once(BEGIN)?;
-    let (block, _) = rest.split_once(END)?;
+    let [begin, end] = markers(RESULTS);
+    let (_, rest) = readme.split_once(&begin)?;
+    let (block, _) = rest.split_once(&end)?;
     Some(block.trim_matches('\n'))
 }
 
-/// Puts the table of `run` between the markers of a README.
+/// Puts the table of `run` between the markers of a README: `results` for the boundary itself, `calls`
+/// for pages that make several.
 ///
 /// # Errors
 /// When the file can't be read or written, has no markers, or the run can't be judged.
 pub fn update_readme(path: &Path, run: &Run) -> anyhow::Result<()> {
-    update_block(path, &readme_table(run)?)
+    match latency::readme(run)? {
+        Some(table) => update(path, CALLS, &table),
+        None => update_block(path, &readme_table(run)?),
+    }
 }
 
 /// Puts a text between the markers of a Markdown file.
 pub(super) fn update_block(path: &Path, block: &str) -> anyhow::Result<()> {
+    update(path, RESULTS, block)
+}
+
+fn update(path: &Path, name: &str, block: &str) -> anyhow::Result<()> {
+    let [begin, end] = markers(name);
     let shown = path.display();
     let old = fs::read_to_string(path).with_context(|| shown.to_string())?;
-    let parts = old.split_once(BEGIN).and_then(|(before, rest)| {
-        let (_, after) = rest.split_once(END)?;
+    let parts = old.split_once(&begin).and_then(|(before, rest)| {
+        let (_, after) = rest.split_once(&end)?;
         Some((before, after))
     });
     let (before, after) =
-        parts.with_context(|| format!("{shown}: no `{BEGIN}` … `{END}` in it"))?;
-    let updated = format!("{before}{BEGIN}\n{}\n{END}{after}", block.trim_matches('\n'));
+        parts.with_context(|| format!("{shown}: no `{begin}` … `{end}` in it"))?;
+    let updated = format!("{before}{begin}\n{}\n{end}{after}", block.trim_matches('\n'));
     fs::write(path, updated).with_context(|| shown.to_string())
 }

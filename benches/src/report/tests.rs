@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::latency::tests::latency_runs;
 use super::*;
 use crate::count::Stored;
 use crate::experiment::Preset;
@@ -85,9 +86,12 @@ fn changed_raw_data_do_not_verify() {
 
 #[test]
 fn a_report_needs_nothing_from_elsewhere() {
-    let html = html(&Truth { preset: Preset::Smoke, ..Truth::default() }.run());
-    for foreign in ["http://", "https://", "src=", "@import", "url(", "<link"] {
-        assert!(!html.contains(foreign), "{foreign}");
+    let short = Truth { preset: Preset::Smoke, ..Truth::default() }.run();
+    for run in [vec![short], latency_runs().into()].concat() {
+        let html = html(&run);
+        for foreign in ["http://", "https://", "src=", "@import", "url(", "<link", "fetch("] {
+            assert!(!html.contains(foreign), "{}: {foreign}", run.experiment);
+        }
     }
 }
 
@@ -227,7 +231,7 @@ fn every_design_reads_on_a_code_host() {
 
 #[test]
 fn every_design_is_compared() {
-    for run in [grid_run(), certificate_run()] {
+    for run in [vec![grid_run(), certificate_run()], latency_runs().into()].concat() {
         let changes = judge::changes::changes_with([&run, &run], FEW).unwrap();
         let text = compare::compared([&run, &run], &changes).unwrap();
         assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
@@ -359,10 +363,11 @@ fn to_look_at() {
         ("poor", Truth { rate: 300.0, split: [1.04, 1.6, 0.95], ..Truth::default() }),
         ("smoke", Truth { preset: Preset::Smoke, ..Truth::default() }),
     ];
-    for (name, truth) in truths {
+    let runs = truths.into_iter().map(|(name, truth)| (name.to_owned(), truth.run()));
+    let latency = latency_runs().into_iter().map(|run| (run.experiment.clone(), run));
+    for (name, run) in runs.chain(latency) {
         let folder = root.join(name);
         fs::create_dir_all(&folder).unwrap();
-        let run = truth.run();
         fs::write(folder.join(store::RUN), serde_json::to_string(&run).unwrap()).unwrap();
         eprintln!("{}", write(&folder, &run).unwrap().display());
     }

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::experiment::{self, Design};
+use crate::grid::Bound;
 use crate::judge::ids::{name, question_ids};
 use crate::judge::summary::{
     Check, Contrast, Family, Finding, Measured, Metric, Outcome, Summary, Verdict,
@@ -125,6 +126,10 @@ enum Threshold {
     },
     /// The figure may be at most this.
     AtMost(f64),
+    /// The figure has to exceed this.
+    MoreThan(f64),
+    /// The figure has to lie between these, ends included.
+    Between([f64; 2]),
     /// So many comparisons of a family may find something, where there is nothing.
     AlarmsAtMost(usize),
     /// So many comparisons of a family have to find what was planted.
@@ -328,7 +333,12 @@ fn of_figure(finding: &Finding) -> (Threshold, Vec<Evidence>) {
         found: finding.found,
         without_flagged: finding.gated,
     };
-    (Threshold::AtMost(finding.limit), vec![Evidence::Figure(figure)])
+    let limit = match finding.bound {
+        Bound::AtMost => Threshold::AtMost(finding.limit),
+        Bound::MoreThan => Threshold::MoreThan(finding.limit),
+        Bound::Off => Threshold::Between(finding.bound.range(finding.limit)),
+    };
+    (limit, vec![Evidence::Figure(figure)])
 }
 
 fn of_family(family: &Family) -> (Threshold, Vec<Evidence>) {

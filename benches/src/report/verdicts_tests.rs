@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::experiment::Preset;
 use crate::judge;
+use crate::report::latency::tests::latency_runs;
 use crate::report::tests::{FEW, certificate_run, committed, composed, grid_run};
 use crate::synthetic::Truth;
 
@@ -70,7 +71,7 @@ fn every_kind_of_run_keeps_to_the_schema() {
         grid_run(),
         certificate_run(),
     ];
-    for run in &runs {
+    for run in runs.iter().chain(&latency_runs()) {
         assert_valid(&document(run));
     }
 }
@@ -129,7 +130,8 @@ fn the_answers_are_those_of_the_judgement() {
 
 #[test]
 fn no_two_questions_share_an_id() {
-    for run in [Truth::default().run(), grid_run(), certificate_run()] {
+    let runs = [Truth::default().run(), grid_run(), certificate_run()];
+    for run in runs.into_iter().chain(latency_runs()) {
         let summary = judge::summarise_with(&run, FEW).unwrap();
         let mut ids = question_ids(&run, &summary).unwrap();
         assert_eq!(ids.len(), summary.verdicts.len());

@@ -10,6 +10,11 @@ pub struct ServerArgs {
     #[arg(long, env = "LISTEN", value_name = "ADDR:PORT", default_value = "127.0.0.1:3000")]
     pub listen: SocketAddr,
 
+    /// A Unix socket to listen on as well, for callers on this host; one that nobody listens on any
+    /// more is replaced
+    #[arg(long, env = "LISTEN_UNIX", value_name = "FILE")]
+    pub listen_unix: Option<PathBuf>,
+
     /// Seconds that requests in flight get to finish after SIGTERM.
     #[arg(long, env = "GRACE_SECONDS", value_name = "SECONDS", default_value_t = 10)]
     pub grace_seconds: u32,

@@ -19,6 +19,8 @@ pub(crate) struct LabFile {
     spin_us_per_request: f64,
     /// Time to wait in each request without using the CPU, microseconds: another such effect.
     wait_us_per_request: f64,
+    /// Whether there is a page that calls the port as it is told to.
+    calls: bool,
     /// What whoever does the jobs may make of it.
     jobs: Option<Value>,
 }
@@ -37,6 +39,11 @@ impl LabFile {
 
     fn parse(path: &Path) -> anyhow::Result<Self> {
         Ok(serde_json::from_slice(&std::fs::read(path)?)?)
+    }
+
+    /// Whether the page of [`calls`](crate::calls) is there.
+    pub(crate) fn calls(&self) -> bool {
+        self.calls
     }
 
     /// The section about jobs, read by whom it concerns.

@@ -7,8 +7,10 @@
 //! `health.rs`.
 
 mod args;
+mod calls;
 mod health;
 mod lab_file;
+mod listen;
 mod middleware;
 mod run;
 mod serve;

@@ -1,20 +1,19 @@
 //! Bind, say so, serve, drain; and do something beside it that ends with it.
 
-use std::{io::Write, net::SocketAddr, time::Duration};
+use std::{io::Write, time::Duration};
 
 use anyhow::{Context, bail};
-use axum::{Router, serve::ListenerExt};
+use axum::Router;
 use conduit::Conduit;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::de::DeserializeOwned;
 use tokio::{
-    net::{TcpListener, TcpStream},
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
 };
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
-use crate::{ServerArgs, health, lab_file::LabFile, middleware};
+use crate::{ServerArgs, calls, health, lab_file::LabFile, listen, middleware};
 
 /// A server whose flags are checked, whose logs flow and whose counters count; it does not listen
 /// yet. It comes first in a `main`, so that everything after it can log.
@@ -83,24 +82,28 @@ impl Server {
         beside: impl Future<Output = ()>,
     ) -> anyhow::Result<()> {
         let Self { role, args, lab, metrics, stop } = self;
+        let app = match &lab {
+            Some(lab) if lab.calls() => app.merge(calls::routes(port.clone())),
+            _ => app,
+        };
         let app = middleware::around(app, lab).merge(health::routes(port, metrics));
 
         tokio::spawn(tick());
         // Signals are caught before the ready line is printed: whoever reads it may send one.
         let mut signals = Signals::catch()?;
-        let (listener, address) = bind(args.listen).await?;
-        // Small answers on a kept-alive connection must not wait for an acknowledgement.
-        let listener = listener.tap_io(|stream: &mut TcpStream| {
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::warn!(%error, "TCP_NODELAY");
-            }
-        });
+        let (listener, address) = listen::tcp(args.listen).await?;
+        let socket = args.listen_unix.as_deref().map(listen::unix).transpose()?;
         writeln!(std::io::stdout(), "ready http://{address} role={role}").context("stdout")?;
         tracing::info!(%address, role, "serving");
 
         let stopped = Stop(stop.subscribe());
-        let serving = axum::serve(listener, app).with_graceful_shutdown(stopped.begun());
-        let serving = serving.into_future();
+        let over_tcp = axum::serve(listener, app.clone());
+        let over_tcp = over_tcp.with_graceful_shutdown(stopped.clone().begun()).into_future();
+        let over_unix = async {
+            let Some(socket) = socket else { return Ok(()) };
+            axum::serve(socket, app).with_graceful_shutdown(stopped.begun()).await
+        };
+        let serving = async { tokio::try_join!(over_tcp, over_unix).map(drop) };
         tokio::pin!(serving, beside);
         tokio::select! {
             ended = &mut serving => return ended.context("serving"),
@@ -135,13 +138,6 @@ async fn tick() {
     loop {
         tokio::time::sleep(SOON).await;
     }
-}
-
-async fn bind(listen: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
-    let listener =
-        TcpListener::bind(listen).await.with_context(|| format!("--listen: {listen}"))?;
-    let address = listener.local_addr().context("--listen")?;
-    Ok((listener, address))
 }
 
 fn log_to_stderr(filter: &str) -> anyhow::Result<()> {

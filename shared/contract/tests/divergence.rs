@@ -30,11 +30,11 @@ use contract::{
     in_memory::InMemory,
 };
 use pages::Settings;
-use remote::Remote;
+use remote::{BackendArgs, Remote};
 use served::{Served, api, remote};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream, UnixListener},
 };
 use tower::ServiceExt;
 
@@ -235,7 +235,7 @@ impl Accident {
     }
 }
 
-async fn read_request(stream: &mut TcpStream) {
+async fn read_request(stream: &mut (impl AsyncRead + Unpin)) {
     let mut seen = Vec::new();
     while !seen.windows(4).any(|end| end == b"\r\n\r\n") {
         assert_ne!(stream.read_buf(&mut seen).await.unwrap(), 0, "the whole head of a request");
@@ -258,6 +258,40 @@ async fn the_backend_dies_before_or_within_its_answer() {
         assert_eq!(write(&remote, &patient()).await, Err(UNKNOWN), "it may have been done");
         assert_eq!(backend.connections(), 3, "a write is not");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_unix_socket_has_the_same_accidents() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("backend.sock");
+    let backend_url = format!("unix:{}", path.display());
+    let remote = Remote::new(&BackendArgs { backend_url }).unwrap();
+    for what in ["there is no such file", "nobody listens on it any more"] {
+        assert_eq!(read(&remote, &patient()).await, Err(NOT_DONE), "{what}");
+        assert_eq!(write(&remote, &patient()).await, Err(NOT_DONE), "{what}");
+        if !path.exists() {
+            drop(UnixListener::bind(&path).unwrap());
+        }
+    }
+    std::fs::remove_file(&path).unwrap();
+
+    let listener = UnixListener::bind(&path).unwrap();
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counted = connections.clone();
+    let hanging_up = tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            counted.fetch_add(1, Ordering::Relaxed);
+            read_request(&mut stream).await;
+        }
+    });
+    assert_eq!(read(&remote, &patient()).await, Err(NOT_DONE));
+    assert_eq!(connections.load(Ordering::Relaxed), 2, "a read is tried once more");
+    assert_eq!(write(&remote, &patient()).await, Err(UNKNOWN), "it may have been done");
+    assert_eq!(connections.load(Ordering::Relaxed), 3, "a write is not");
+    assert_eq!(read(&remote, &caller(Duration::ZERO)).await, Err(NOT_DONE));
+    assert_eq!(connections.load(Ordering::Relaxed), 3, "without time nothing is sent");
+    hanging_up.abort();
 }
 
 #[tokio::test(flavor = "multi_thread")]

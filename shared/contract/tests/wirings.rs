@@ -4,13 +4,17 @@
 
 mod served;
 
+use conduit::Conduit;
 use contract::{
     databases,
     dataset::{Dataset, Size},
     in_memory::InMemory,
     suite,
 };
-use served::{Served, remote};
+use remote::{BackendArgs, Remote};
+use served::{Served, api, remote};
+use tempfile::TempDir;
+use tokio::net::UnixListener;
 
 fn dataset() -> Dataset {
     Dataset::new(Size { users: 25, articles: 120, ..Size::default() }, 7)
@@ -51,5 +55,30 @@ async fn in_process_behind_two_apis() {
         let far = Served::api(database.connect().await).await;
         let near = Served::api(remote(far.address)).await;
         suite::run(&remote(near.address), &dataset()).await;
+    }
+}
+
+/// A client of a backend that is reached by its Unix socket, in `folder`.
+fn over_unix(port: impl Conduit, folder: &TempDir) -> Remote {
+    let socket = folder.path().join("backend.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    tokio::spawn(async move { axum::serve(listener, api(port)).await });
+    Remote::new(&BackendArgs { backend_url: format!("unix:{}", socket.display()) }).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_memory_behind_an_api_on_a_unix_socket() {
+    let folder = tempfile::tempdir().unwrap();
+    let remote = over_unix(InMemory::new(&dataset()), &folder);
+    remote.ready().await.unwrap();
+    suite::run(&remote, &dataset()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_process_behind_an_api_on_a_unix_socket() {
+    for database in databases::with(&dataset()).await {
+        println!("over a Unix socket, on {}", database.engine);
+        let folder = tempfile::tempdir().unwrap();
+        suite::run(&over_unix(database.connect().await, &folder), &dataset()).await;
     }
 }

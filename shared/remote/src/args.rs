@@ -1,11 +1,14 @@
 //! Where the backend is, as the command line says it.
 
+use std::path::{Path, PathBuf};
+
 use http::uri::Authority;
 
 /// Settings of the connection to the backend.
 #[derive(Clone, Debug, clap::Args)]
 pub struct BackendArgs {
-    /// Where the backend listens, without the path of the API: http://HOST:PORT
+    /// Where the backend listens: http://HOST:PORT, without the path of the API, or unix:/FILE for the
+    /// Unix socket of a backend on this host
     #[arg(long, env = "BACKEND_URL", value_name = "URL")]
     pub backend_url: String,
 }
@@ -15,12 +18,33 @@ pub struct BackendArgs {
 #[error("--backend-url: {0}")]
 pub struct StartError(&'static str);
 
+/// Where a backend can be reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Address {
+    /// Host and port, such as `localhost:8001`.
+    Tcp(Authority),
+    /// A socket in the file system.
+    Unix(PathBuf),
+}
+
+/// The longest name of a Unix socket, in bytes: what fits into the kernel's structure, with a zero at
+/// the end.
+const MAX_SOCKET_NAME: usize = 107;
+
 impl BackendArgs {
-    /// Host and port of the backend, such as `localhost:8001`.
+    /// Where the backend is.
     ///
     /// The messages don't repeat the address: somebody may have put a password into it.
-    pub(crate) fn authority(&self) -> Result<Authority, StartError> {
-        const EXPECTED: StartError = StartError("expected something like http://localhost:8001");
+    pub(crate) fn address(&self) -> Result<Address, StartError> {
+        match self.backend_url.trim().split_once(':') {
+            Some((scheme, file)) if scheme.eq_ignore_ascii_case("unix") => socket(file),
+            _ => self.authority().map(Address::Tcp),
+        }
+    }
+
+    fn authority(&self) -> Result<Authority, StartError> {
+        const EXPECTED: StartError =
+            StartError("expected something like http://localhost:8001 or unix:/run/backend.sock");
         let text = self.backend_url.trim();
         let (scheme, rest) = text.split_once("://").ok_or(EXPECTED)?;
         if !scheme.eq_ignore_ascii_case("http") {
@@ -42,13 +66,30 @@ impl BackendArgs {
     }
 }
 
+fn socket(file: &str) -> Result<Address, StartError> {
+    // Both forms are common.
+    let path = Path::new(file.strip_prefix("//").unwrap_or(file));
+    // A relative one would mean another file from another directory.
+    if !path.is_absolute() {
+        return Err(StartError(
+            "expected an absolute path after unix:, as in unix:/run/backend.sock",
+        ));
+    }
+    if path.as_os_str().len() > MAX_SOCKET_NAME {
+        return Err(StartError("the path of a Unix socket has at most 107 bytes"));
+    }
+    Ok(Address::Unix(path.to_owned()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn authority(url: &str) -> Result<String, StartError> {
-        let authority = BackendArgs { backend_url: url.to_owned() }.authority()?;
-        Ok(authority.to_string())
+        Ok(match (BackendArgs { backend_url: url.to_owned() }).address()? {
+            Address::Tcp(authority) => authority.to_string(),
+            Address::Unix(path) => format!("the file {}", path.display()),
+        })
     }
 
     #[test]
@@ -57,6 +98,13 @@ mod tests {
         assert_eq!(authority(" HTTP://backend/ ").unwrap(), "backend");
         assert_eq!(authority("http://[::1]:8001").unwrap(), "[::1]:8001");
         assert_eq!(authority("http://[::1]").unwrap(), "[::1]");
+    }
+
+    #[test]
+    fn a_socket_is_named_by_its_file() {
+        for url in ["unix:/run/a.sock", "unix:///run/a.sock", " UNIX:/run/a.sock "] {
+            assert_eq!(authority(url).unwrap(), "the file /run/a.sock", "{url}");
+        }
     }
 
     #[test]
@@ -78,6 +126,10 @@ mod tests {
             "http://backend?x=1",
             "http://backend#x",
             "http://me:s3cret@backend",
+            "unix:",
+            "unix:a.sock",
+            "unix://host",
+            &format!("unix:/{}", "x".repeat(107)),
         ] {
             let message = authority(url).expect_err(url).to_string();
             assert!(message.starts_with("--backend-url: "), "{message}");

@@ -16,12 +16,14 @@ use conduit::{
 use http::{
     HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri,
     header::{CONTENT_TYPE, RETRY_AFTER},
-    uri::Authority,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::timeout;
 
-use crate::connections::{Body, Connections, Fault};
+use crate::{
+    args::Address,
+    connections::{Body, Connections, Fault},
+};
 
 /// Name of the counter of requests that were sent for calls of the port, repetitions included.
 /// Questions whether the backend is ready are not among them: operators ask those, not visitors.
@@ -65,7 +67,7 @@ struct Call {
 type Attempt = std::result::Result<Response<Bytes>, Fault>;
 
 impl Client {
-    pub(crate) fn new(backend: &Authority) -> Self {
+    pub(crate) fn new(backend: Address) -> Self {
         Self { connections: Arc::new(Connections::new(backend)) }
     }
 

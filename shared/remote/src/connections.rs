@@ -8,19 +8,26 @@
 use std::{
     collections::VecDeque,
     io,
+    path::PathBuf,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, header::HOST, uri::Authority};
+use http::{HeaderValue, Request, Response, header::HOST};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
     body::Incoming,
     client::conn::http1::{self, SendRequest},
 };
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpStream, UnixStream},
+    time::timeout,
+};
+
+use crate::args::Address;
 
 /// What is sent as a request's body.
 pub(crate) type Body = Full<Bytes>;
@@ -53,12 +60,17 @@ pub(crate) enum Fault {
 
 /// Connections to one backend.
 pub(crate) struct Connections {
-    host: String,
-    port: u16,
+    to: Destination,
     /// What every request says it is for.
     name: HeaderValue,
     /// In the order in which they were used last.
     idle: Mutex<VecDeque<Idle>>,
+}
+
+/// What a connection is made to.
+enum Destination {
+    Tcp { host: String, port: u16 },
+    Unix(PathBuf),
 }
 
 struct Idle {
@@ -68,12 +80,19 @@ struct Idle {
 
 impl Connections {
     /// No connections yet.
-    pub(crate) fn new(backend: &Authority) -> Self {
-        let name = HeaderValue::try_from(backend.as_str());
-        let name = name.expect("an authority consists of characters that a header may hold");
-        // An IPv6 address stands in brackets there, and only there.
-        let host = backend.host().trim_matches(['[', ']']).to_owned();
-        Self { host, port: backend.port_u16().unwrap_or(80), name, idle: Mutex::default() }
+    pub(crate) fn new(backend: Address) -> Self {
+        let (to, name) = match backend {
+            Address::Tcp(authority) => {
+                let name = HeaderValue::try_from(authority.as_str());
+                let name = name.expect("an authority has only characters that a header may hold");
+                // An IPv6 address stands in brackets there, and only there.
+                let host = authority.host().trim_matches(['[', ']']).to_owned();
+                (Destination::Tcp { host, port: authority.port_u16().unwrap_or(80) }, name)
+            }
+            // HTTP wants a name; a file has none that could stand there.
+            Address::Unix(path) => (Destination::Unix(path), HeaderValue::from_static("localhost")),
+        };
+        Self { to, name, idle: Mutex::default() }
     }
 
     /// Sends a request, whose URI is a path, and takes in the whole answer. Who gives up waiting,
@@ -131,16 +150,29 @@ impl Connections {
     }
 
     async fn connect(&self) -> io::Result<SendRequest<Body>> {
-        let connecting = TcpStream::connect((self.host.as_str(), self.port));
-        let stream = timeout(CONNECT_TIMEOUT, connecting).await??;
-        // A short request must not wait for an acknowledgement of the one before.
-        stream.set_nodelay(true)?;
-        let (connection, driver) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-        // What goes wrong with it is told to whoever waits for an answer.
-        tokio::spawn(driver);
-        Ok(connection)
+        match &self.to {
+            Destination::Tcp { host, port } => {
+                let connecting = TcpStream::connect((host.as_str(), *port));
+                let stream = timeout(CONNECT_TIMEOUT, connecting).await??;
+                // A short request must not wait for an acknowledgement of the one before.
+                stream.set_nodelay(true)?;
+                speak(stream).await
+            }
+            Destination::Unix(path) => {
+                speak(timeout(CONNECT_TIMEOUT, UnixStream::connect(path)).await??).await
+            }
+        }
     }
+}
+
+async fn speak(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+) -> io::Result<SendRequest<Body>> {
+    let (connection, driver) =
+        http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+    // What goes wrong with it is told to whoever waits for an answer.
+    tokio::spawn(driver);
+    Ok(connection)
 }
 
 async fn whole(answer: Response<Incoming>) -> Result<Response<Bytes>, Fault> {

@@ -38,7 +38,7 @@ impl Remote {
     /// # Errors
     /// If the address is not one that can be called.
     pub fn new(args: &BackendArgs) -> std::result::Result<Self, StartError> {
-        Ok(Self { client: Client::new(&args.authority()?) })
+        Ok(Self { client: Client::new(args.address()?) })
     }
 }
 
