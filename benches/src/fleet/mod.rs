@@ -3,6 +3,7 @@
 //! also be containers, which [`crate::composition`] finds.
 
 pub mod budget;
+pub mod deployment;
 pub mod operations;
 pub mod quota;
 mod server;
@@ -121,22 +122,23 @@ impl Rig {
     ) -> anyhow::Result<Fleet> {
         let mut fleet = Fleet::default();
         for arm in arms {
+            let app = |role| {
+                let database = databases.of(*arm)?;
+                self.with_database(database, *arm, role, DB_CONNECTIONS, name)
+            };
             match arm {
                 Arm::Monolith | Arm::Twin => {
-                    let launch = self.with_database(databases.of(*arm)?, *arm, MONOLITH, name)?;
-                    fleet.members.push(self.start_server(launch).await?);
+                    fleet.members.push(self.start_server(app(MONOLITH)?).await?);
                 }
                 Arm::Planted | Arm::Waiting => {
-                    let mut launch =
-                        self.with_database(databases.of(*arm)?, *arm, MONOLITH, name)?;
+                    let mut launch = app(MONOLITH)?;
                     let file = self.planted.get(arm).context("nothing was planted yet")?;
                     launch.args.extend(["--lab".to_owned(), file.display().to_string()]);
                     fleet.members.push(self.start_server(launch).await?);
                 }
                 Arm::Split => {
-                    let backend = self.with_database(databases.of(*arm)?, *arm, BACKEND, name)?;
-                    let backend = self.start_server(backend).await?;
-                    let frontend = self.frontend(backend.process().address, name);
+                    let backend = self.start_server(app(BACKEND)?).await?;
+                    let frontend = self.frontend(*arm, backend.process().address, name);
                     fleet.members.push(backend);
                     fleet.members.push(self.start_server(frontend?).await?);
                 }
@@ -164,6 +166,7 @@ impl Rig {
         database: &Database,
         arm: Arm,
         role: &'static str,
+        db_connections: u32,
         name: &str,
     ) -> anyhow::Result<Launch<'_>> {
         let mut launch = self.launch(arm, role, name)?;
@@ -173,7 +176,7 @@ impl Rig {
             "--token-secret-file".to_owned(),
             self.token_secret.display().to_string(),
             "--db-connections".to_owned(),
-            DB_CONNECTIONS.to_string(),
+            db_connections.to_string(),
             "--jobs".to_owned(),
             self.jobs.to_owned(),
         ];
@@ -183,8 +186,8 @@ impl Rig {
         Ok(launch)
     }
 
-    fn frontend(&self, backend: SocketAddr, name: &str) -> anyhow::Result<Launch<'_>> {
-        let mut launch = self.launch(Arm::Split, FRONTEND, name)?;
+    fn frontend(&self, arm: Arm, backend: SocketAddr, name: &str) -> anyhow::Result<Launch<'_>> {
+        let mut launch = self.launch(arm, FRONTEND, name)?;
         launch.args = vec!["--backend-url".to_owned(), format!("http://{backend}")];
         Ok(launch)
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::scaled::Scaled;
 use crate::record::{Arm, Comparison, Page};
 use crate::stats::Estimate;
 
@@ -38,6 +39,9 @@ pub struct Summary {
     /// Of a grid: what the verdicts follow from, in their order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
+    /// Of searches for the best way to spend a budget: what they came to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scaled: Option<Scaled>,
 }
 
 /// One comparison, made many times.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::experiment::Preset;
 use crate::judge;
-use crate::report::tests::{FEW, certificate_run, committed, composed, grid_run};
+use crate::report::tests::{FEW, certificate_run, committed, composed, grid_run, scaling_run};
 use crate::synthetic::Truth;
 
 fn published() -> PathBuf {
@@ -68,6 +68,7 @@ fn every_kind_of_run_keeps_to_the_schema() {
         composed(Preset::Quick),
         resumed,
         grid_run(),
+        scaling_run(),
         certificate_run(),
     ];
     for run in &runs {
@@ -129,7 +130,7 @@ fn the_answers_are_those_of_the_judgement() {
 
 #[test]
 fn no_two_questions_share_an_id() {
-    for run in [Truth::default().run(), grid_run(), certificate_run()] {
+    for run in [Truth::default().run(), grid_run(), scaling_run(), certificate_run()] {
         let summary = judge::summarise_with(&run, FEW).unwrap();
         let mut ids = question_ids(&run, &summary).unwrap();
         assert_eq!(ids.len(), summary.verdicts.len());
