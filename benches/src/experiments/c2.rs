@@ -89,9 +89,8 @@ const ALL_MONOLITHS: &[(u32, Policy)] = &[
 
 const ALL_SPLITS: &[u32] = &[30, 40, 50, 60, 70];
 
-/// What is measured.
-fn scaling(preset: Preset) -> anyhow::Result<Scaling> {
-    let amount = match preset {
+fn amount(preset: Preset) -> Amount {
+    match preset {
         Preset::Smoke => Amount {
             mixes: 1,
             monoliths: &[(1, RoundRobin), (2, LeastOutstanding)],
@@ -136,7 +135,12 @@ fn scaling(preset: Preset) -> anyhow::Result<Scaling> {
             steps: 7,
             seconds: 3.0,
         },
-    };
+    }
+}
+
+/// What is measured.
+fn scaling(preset: Preset) -> anyhow::Result<Scaling> {
+    let amount = amount(preset);
     let mix = |name: &str, home, article| Mix { name: name.to_owned(), home, article };
     let mixes = [mix("render-heavy", 3, 1), mix("data-heavy", 1, 3)];
     Ok(Scaling {

@@ -19,10 +19,10 @@ use std::collections::BTreeMap;
 pub use decide::{Limit, Question};
 #[cfg(test)]
 pub(crate) use grid::tests::sound_grid;
-#[cfg(test)]
-pub(crate) use scaling::tests::sound_scaling;
 pub use measure::{REQUESTS_FOR_P99, latencies};
 pub use pays::CEILING;
+#[cfg(test)]
+pub(crate) use scaling::tests::sound_scaling;
 pub use select::{ERROR_LIMIT, FOREIGN_LIMIT, LAG_LIMIT_MS};
 
 use crate::experiment::{self, Design, Preset};

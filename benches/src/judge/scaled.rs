@@ -12,6 +12,8 @@ use crate::{record::Arm, stats::Estimate};
 pub struct Scaled {
     /// Mix by mix.
     pub mixes: Vec<OfMix>,
+    /// CPU of one unit, cores: the size of one more replica.
+    pub unit: f64,
     /// What one more replica costs, by role and quota.
     pub replicas: Vec<Replica>,
     /// Trials that count for nothing, and why.

@@ -230,6 +230,7 @@ impl<'a> Bench<'a> {
         };
         Scaled {
             mixes,
+            unit: self.measured.unit.cpu.cores(),
             replicas: self.replicas(),
             void_trials: trials
                 .iter()

@@ -94,9 +94,8 @@ fn trial(stage: Stage, round: u32, arm: Arm, setup: &Setup, goodput: f64, facts:
     }
 }
 
-fn made_up(facts: Facts) -> Run {
-    let Design::Scaling(design) = experiment::find("c2").unwrap().design else { panic!("c2") };
-    let design = design(facts.preset).unwrap();
+/// Every setup that is tried, and all trials.
+fn trials(design: &Scaling, facts: Facts) -> (Vec<Setup>, Vec<Trial>) {
     let mut noise = Noise::new(7);
     let mut setups: Vec<Setup> = design.monoliths.iter().chain(&design.splits).cloned().collect();
     let mut trials = Vec::new();
@@ -137,6 +136,13 @@ fn made_up(facts: Facts) -> Run {
             }
         }
     }
+    (setups, trials)
+}
+
+fn made_up(facts: Facts) -> Run {
+    let Design::Scaling(design) = experiment::find("c2").unwrap().design else { panic!("c2") };
+    let design = design(facts.preset).unwrap();
+    let (setups, trials) = trials(&design, facts);
     let share = Share { asked: Millicores(250), achieved: 0.25, throttled: 1.0 };
     Run {
         id: "20260101T000000Z-7".to_owned(),
@@ -151,6 +157,7 @@ fn made_up(facts: Facts) -> Run {
         scaling: Some(Measured {
             mixes: design.mixes.clone(),
             budget: design.budget,
+            unit: design.unit,
             setups,
             enforcement: Enforcement::CgroupV1(share),
             balancing: Balancing::Relay,
@@ -244,7 +251,10 @@ fn a_void_trial_costs_its_round_and_is_told_of() {
     assert_eq!(scaled.mixes[0].ratios.rounds, 5);
     assert_eq!(scaled.mixes[1].ratios.rounds, 4);
     let void = &scaled.void_trials[0];
-    assert!(void.trial.starts_with("confirming, data-heavy, round 0, split 1 × "), "{void:?}");
+    assert!(
+        void.trial.starts_with("confirming, data-heavy, round 0, split frontend 1 × "),
+        "{void:?}"
+    );
     assert_eq!(scaled.void_steps.len(), 1);
 }
 

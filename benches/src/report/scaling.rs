@@ -23,6 +23,13 @@ use crate::{
     words,
 };
 
+/// What these pictures need beside the style sheet of all reports, which is part of those that are
+/// published already.
+const CSS: &str = concat!(
+    include_str!("../../templates/report.css"),
+    include_str!("../../templates/scaling.css")
+);
+
 #[derive(Template)]
 #[template(path = "scaling.html")]
 struct Page<'a> {
@@ -73,7 +80,7 @@ pub(super) fn html(run: &Run, card: &Card, summary: &Summary) -> anyhow::Result<
     };
     let percent = |share: f64| format!("{}\u{a0}%", (share * 100.0).round());
     let page = Page {
-        css: page::CSS,
+        css: CSS,
         title: card.title,
         id: card.id,
         when: page::when(run),
@@ -127,11 +134,15 @@ fn of_mix(card: &Card, mix: &OfMix) -> Option<Sentence> {
     Some(sentence.estimate(mix.ratios.split?).plain(")."))
 }
 
-/// Of the smallest replica of each role.
+/// Of the replica of each role that is nearest to a unit.
 fn of_replicas(scaled: &Scaled) -> Option<Sentence> {
-    let mut smallest: BTreeMap<&str, &Replica> = BTreeMap::new();
+    let off = |replica: &Replica| (replica.cpu - scaled.unit).abs();
+    let mut nearest: BTreeMap<&str, &Replica> = BTreeMap::new();
     for replica in &scaled.replicas {
-        smallest.entry(&replica.role).or_insert(replica);
+        let known = nearest.entry(&replica.role).or_insert(replica);
+        if off(replica) < off(known) {
+            *known = replica;
+        }
     }
     let cost = |replica: &&Replica| {
         let connections = match replica.db_connections {
@@ -143,7 +154,7 @@ fn of_replicas(scaled: &Scaled) -> Option<Sentence> {
         let Replica { role, cpu, .. } = replica;
         format!("a {role} of {cpu} CPU {mib:.0} MiB, {connections} and {ready} until it answers")
     };
-    let costs: Vec<String> = smallest.values().map(cost).collect();
+    let costs: Vec<String> = nearest.values().map(cost).collect();
     let sentence = Sentence::new().plain(format!("One more replica costs: {}.", costs.join("; ")));
     (!costs.is_empty()).then_some(sentence)
 }

@@ -220,7 +220,7 @@ fn the_report_reads_on_a_code_host() {
 fn every_design_reads_on_a_code_host() {
     for (run, table) in [
         (grid_run(), "| by hand, over bare hops | "),
-        (scaling_run(), "| render-heavy, split | 1 × 0.200 CPU + 1 × 0.200 CPU | 600 /s ["),
+        (scaling_run(), "| render-heavy, split | frontend 1 × 0.200 CPU, backend 1 × 0.200 CPU | "),
         (certificate_run(), ""),
     ] {
         let summary = judge::summarise_with(&run, FEW).unwrap();

@@ -4,10 +4,12 @@ use std::{path::PathBuf, time::Instant};
 
 use anyhow::{Context, ensure};
 use chrono::Utc;
+use in_process::DatabaseUrl;
 
-use super::{ARMS, Measured, Scaling, trials::Trials};
+use super::{ARMS, Measured, Scaling, trials::Given};
 use crate::{
     affinity,
+    circumstances::Circumstances,
     databases::Engine,
     fleet::{
         budget::{Room, equal},
@@ -15,17 +17,29 @@ use crate::{
         quota::{Enforcement, Kind, Quotas, preflight},
     },
     intermediary::Program,
+    journal::{Begun, Progress},
     load::Generator,
     machine,
     parity::{self, Extent},
     pilot::{Found, Look},
+    plan::Plan,
     progress,
-    record::{Arm, Parity, Pilot, Run, SCHEMA},
+    record::{Arm, Layout, Machine, Parity, Pilot, Run, SCHEMA},
     run::Order,
     site::{self, Site},
     store::{self, Folder},
     visitors::Visitors,
 };
+
+/// What has to stand before the first trial. Groups go before the guardian, who ends what is left in
+/// them.
+struct Stand {
+    quotas: Quotas,
+    enforcement: Enforcement,
+    layout: Layout,
+    server: DatabaseUrl,
+    site: Site,
+}
 
 /// Carries out all searches, and returns the run with the folder where it is kept.
 ///
@@ -39,19 +53,79 @@ pub async fn measure(
 ) -> anyhow::Result<(PathBuf, Run)> {
     let started = Utc::now();
     let machine = machine::machine()?;
-    let mut layout = affinity::layout(&affinity::cores()?);
-    let cores = u32::try_from(layout.server_cores.len())?;
-    possible(
-        order,
-        engine,
+    let mut stand = stand(order, engine, design, &machine).await?;
+    let instrument = (Generator::start()?, Visitors::of(&stand.site.dataset)?);
+    let (parity, mut found) = before(&mut stand.site, order, &instrument).await?;
+    // Nothing is planted here.
+    found.pilot = Pilot { planted_ms: 0.0, waiting_ms: 0.0, ..found.pilot };
+    let Stand { quotas, enforcement, mut layout, server, mut site } = stand;
+    layout.fallbacks.extend(found.remark.clone());
+    let databases = site.seeded.copies("arm", &ARMS, &mut site.guardian).await?;
+    let program = Program::this((site.rig.mark.0, &site.rig.mark.1))?;
+    let mut folder = Folder::create(&store::root()?, started, order.seed)?;
+    let clock = Instant::now();
+    let (rig, quotas) = (&site.rig, &quotas);
+    let (balancing, directory) = (order.balancing, site.dir.as_path());
+    let ground = Ground { rig, quotas, program: &program, balancing, directory };
+    let given = Given {
+        ground,
         design,
-        Room { cores, memory_mib: u32::try_from(machine.memory_mib)?, db_connections: None },
-    )?;
+        order,
+        databases: &databases,
+        server,
+        beside: site.seeded.watched(),
+        instrument: &instrument,
+        found: &found,
+    };
+    let bar = progress::bar("Measuring", design.trials());
+    let measured = given.measure(&bar).await;
+    bar.finish_and_clear();
+    let (setups, trials) = measured?;
+    let (mixes, budget, unit) = (design.mixes.clone(), design.budget, design.unit);
+    let measured = Measured { mixes, budget, unit, setups, enforcement, balancing, trials };
+    let circumstances = Circumstances {
+        machine,
+        build: machine::build(&site.rig.binaries)?,
+        layout,
+        database: engine.kind().to_owned(),
+        dataset: site::rows(&site.dataset),
+        composition: None,
+    };
+    let begun = Begun {
+        schema: SCHEMA,
+        experiment: order.experiment.card.id.to_owned(),
+        preset: order.preset.to_string(),
+        seed: order.seed,
+        place: order.place.flag(),
+        command: order.command(),
+        started,
+        circumstances,
+        programs: site.rig.binaries.fingerprints()?,
+        plan: Plan { restarts: Vec::new() },
+        parity,
+        found,
+    };
+    let progress = Progress { seconds: clock.elapsed().as_secs_f64(), ..Progress::default() };
+    let run = Run { scaling: Some(measured), ..begun.record(folder.id.clone(), progress) };
+    folder.finish(&run)?;
+    Ok((folder.path.clone(), run))
+}
+
+/// Programs, data, and quotas that have been tried out.
+async fn stand(
+    order: &Order,
+    engine: &Engine,
+    design: &Scaling,
+    machine: &Machine,
+) -> anyhow::Result<Stand> {
+    let layout = affinity::layout(&affinity::cores()?);
+    let cores = u32::try_from(layout.server_cores.len())?;
+    let memory_mib = u32::try_from(machine.memory_mib)?;
+    possible(order, engine, design, Room { cores, memory_mib, db_connections: None })?;
     let mut site = Site::build(engine, layout.clone()).await?;
     let server = site.seeded.server().context("no PostgreSQL server")?.clone();
     let limit = in_process::provision::connection_limit(&server).await?;
-    let room = Room { cores, memory_mib: u32::MAX, db_connections: Some(limit) };
-    design.largest().fits(room)?;
+    design.largest().fits(Room { cores, memory_mib, db_connections: Some(limit) })?;
 
     let (name, mark) = (site.rig.mark.0, site.rig.mark.1.clone());
     let quotas = Quotas::open(&mark);
@@ -59,67 +133,7 @@ pub async fn measure(
     progress::say("Burning", "CPU under a quota, to see that it is kept to");
     let enforcement = preflight(&quotas, &layout.server_cores, (name, &mark)).await?;
     required(order, &enforcement)?;
-
-    let instrument = (Generator::start()?, Visitors::of(&site.dataset)?);
-    let (parity, found) = before(&mut site, order, &instrument).await?;
-    layout.fallbacks.extend(found.remark.clone());
-    let databases = site.seeded.copies("arm", &ARMS, &mut site.guardian).await?;
-    let program = Program::this((name, &mark))?;
-    let mut folder = Folder::create(&store::root()?, started, order.seed)?;
-    let clock = Instant::now();
-    let mut trials = Trials::new(
-        Ground {
-            rig: &site.rig,
-            quotas: &quotas,
-            program: &program,
-            balancing: order.balancing,
-            directory: &site.dir,
-        },
-        design,
-        order,
-        &databases,
-        server,
-        site.seeded.watched(),
-        &instrument,
-        &found,
-    );
-    let bar = progress::bar("Measuring", design.trials());
-    let measured = trials.all(&bar).await;
-    bar.finish_and_clear();
-    measured?;
-    let run = Run {
-        schema: SCHEMA,
-        id: folder.id.clone(),
-        experiment: order.experiment.card.id.to_owned(),
-        started,
-        seconds: clock.elapsed().as_secs_f64(),
-        command: order.command(),
-        preset: order.preset.to_string(),
-        seed: order.seed,
-        machine,
-        build: machine::build(&site.rig.binaries)?,
-        layout,
-        database: engine.kind().to_owned(),
-        composition: None,
-        dataset: site::rows(&site.dataset),
-        parity,
-        // Nothing is planted here.
-        pilot: Pilot { planted_ms: 0.0, waiting_ms: 0.0, ..found.pilot.clone() },
-        slices: Vec::new(),
-        starts: Vec::new(),
-        grid: None,
-        scaling: Some(Measured {
-            mixes: design.mixes.clone(),
-            budget: design.budget,
-            setups: trials.setups,
-            enforcement,
-            balancing: order.balancing,
-            trials: trials.done,
-        }),
-        resumed: Vec::new(),
-    };
-    folder.finish(&run)?;
-    Ok((folder.path.clone(), run))
+    Ok(Stand { quotas, enforcement, layout, server, site })
 }
 
 /// What can be seen before minutes of building.

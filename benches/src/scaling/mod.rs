@@ -95,6 +95,8 @@ pub struct Measured {
     pub mixes: Vec<Mix>,
     /// What every setup of the search had in all.
     pub budget: Budget,
+    /// One unit of the ladder.
+    pub unit: Budget,
     /// Every setup that was tried.
     pub setups: Vec<Setup>,
     /// What kept the servers to it, tried out before.

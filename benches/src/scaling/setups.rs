@@ -7,7 +7,7 @@ use super::Setup;
 use crate::{
     fleet::{
         budget::Budget,
-        quota::{Cpu, Millicores},
+        quota::{Cpu, LEAST_QUOTA, Millicores},
         topology::{Link, Role, Tier, Topology},
     },
     relay::Policy,
@@ -49,8 +49,11 @@ pub fn ladder(unit: Budget, units: u32, best: &Setup) -> anyhow::Result<Setup> {
     let frontends = frontends.clamp(1, units.saturating_sub(1).max(1));
     let backends = units.saturating_sub(frontends).max(1);
     let wanted = (frontend * f64::from(whole.cpu.0)).round() as u32;
-    // The nearest that both tiers can divide evenly among their replicas.
-    let even = |cpu: &u32| cpu % frontends == 0 && (whole.cpu.0 - cpu) % backends == 0;
+    // The nearest that both tiers can divide evenly among their replicas, and the kernel can keep to.
+    let possible = |tier: u32, replicas: u32| {
+        tier.is_multiple_of(replicas) && tier / replicas >= LEAST_QUOTA.0
+    };
+    let even = |cpu: &u32| possible(*cpu, frontends) && possible(whole.cpu.0 - cpu, backends);
     let nearest = (1..whole.cpu.0).filter(even).min_by_key(|cpu| cpu.abs_diff(wanted));
     let cpu = Millicores(nearest.unwrap_or(wanted));
     Ok(Setup { policy: best.policy, ..split(whole, cpu, [frontends, backends])? })
@@ -84,7 +87,7 @@ fn split(budget: Budget, cpu: Millicores, replicas: [u32; 2]) -> anyhow::Result<
         db_connections: budget.db_connections,
     };
     let (front, back) = (even(front, frontends)?, even(back, backends)?);
-    let name = format!("{frontends} × {} + {backends} × {}", front.cpu, back.cpu);
+    let name = format!("frontend {frontends} × {}, backend {backends} × {}", front.cpu, back.cpu);
     let tiers =
         vec![tier(Role::SplitFrontend, frontends, front), tier(Role::SplitBackend, backends, back)];
     Ok(Setup { topology: topology(name, tiers), policy: Policy::RoundRobin })
@@ -127,7 +130,7 @@ mod tests {
         assert_eq!(equal(topologies()).unwrap(), BUDGET);
         let mut names: Vec<_> = topologies().map(|topology| topology.name.as_str()).collect();
         assert_eq!(names[1], "2 × 0.200 CPU, by outstanding");
-        assert_eq!(names[3], "1 × 0.120 CPU + 1 × 0.280 CPU");
+        assert_eq!(names[3], "frontend 1 × 0.120 CPU, backend 1 × 0.280 CPU");
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), setups.len(), "names tell them apart");
@@ -171,8 +174,8 @@ mod tests {
             let best = splits(BUDGET, &[percent]).unwrap();
             ladder(unit, units, &best[0]).unwrap().topology.name
         };
-        assert_eq!(name(70, 3), "2 × 0.262 CPU + 1 × 0.226 CPU");
-        assert_eq!(name(50, 4), "2 × 0.250 CPU + 2 × 0.250 CPU");
-        assert_eq!(name(40, 1), "1 × 0.100 CPU + 1 × 0.150 CPU");
+        assert_eq!(name(70, 3), "frontend 2 × 0.262 CPU, backend 1 × 0.226 CPU");
+        assert_eq!(name(50, 4), "frontend 2 × 0.250 CPU, backend 2 × 0.250 CPU");
+        assert_eq!(name(40, 1), "frontend 1 × 0.100 CPU, backend 1 × 0.150 CPU");
     }
 }

@@ -46,24 +46,31 @@ const HOPELESS: usize = 6;
 /// recovering.
 const DATABASE: (usize, Duration) = (60, Duration::from_millis(500));
 
+/// What all trials of a run are given.
+pub(super) struct Given<'a> {
+    pub(super) ground: Ground<'a>,
+    pub(super) design: &'a Scaling,
+    pub(super) order: &'a run::Order,
+    pub(super) databases: &'a Databases,
+    /// The database's server.
+    pub(super) server: DatabaseUrl,
+    /// Its processes, where they can be seen.
+    pub(super) beside: Option<Watched>,
+    pub(super) instrument: &'a (Generator, Visitors),
+    pub(super) found: &'a Found,
+}
+
 /// All trials of a run.
-pub(super) struct Trials<'a> {
-    ground: Ground<'a>,
-    design: &'a Scaling,
+struct Trials<'a> {
+    given: Given<'a>,
     slo_ms: f64,
-    databases: &'a Databases,
-    server: DatabaseUrl,
-    beside: Option<Watched>,
-    generator: &'a Generator,
-    visitors: &'a Visitors,
-    found: &'a Found,
     rng: ChaCha8Rng,
     /// What was found last, by mix, arm and setup.
     last: BTreeMap<(String, Arm, String), f64>,
     /// What was measured.
-    pub(super) done: Vec<Trial>,
+    done: Vec<Trial>,
     /// Every setup that was tried.
-    pub(super) setups: Vec<Setup>,
+    setups: Vec<Setup>,
 }
 
 /// One trial that is about to be.
@@ -75,42 +82,33 @@ struct Next<'a> {
     setup: Setup,
 }
 
-impl<'a> Trials<'a> {
-    #[expect(clippy::too_many_arguments, reason = "it is called once, right where these are made")]
-    pub(super) fn new(
-        ground: Ground<'a>,
-        design: &'a Scaling,
-        order: &run::Order,
-        databases: &'a Databases,
-        server: DatabaseUrl,
-        beside: Option<Watched>,
-        (generator, visitors): &'a (Generator, Visitors),
-        found: &'a Found,
-    ) -> Self {
-        let slo_ms = order.experiment.card.slo_ms;
-        let rng = ChaCha8Rng::seed_from_u64(order.seed);
-        let setups = design.monoliths.iter().chain(&design.splits).cloned().collect();
-        let (last, done) = (BTreeMap::new(), Vec::new());
-        Self {
-            ground,
-            design,
-            slo_ms,
-            databases,
-            server,
-            beside,
-            generator,
-            visitors,
-            found,
-            rng,
-            last,
-            done,
-            setups,
-        }
+impl Given<'_> {
+    /// Carries out all trials of the design, and returns every setup that was tried with them.
+    ///
+    /// # Errors
+    /// One line, when there is no point in going on.
+    pub(super) async fn measure(
+        self,
+        bar: &ProgressBar,
+    ) -> anyhow::Result<(Vec<Setup>, Vec<Trial>)> {
+        let Self { design, order, .. } = &self;
+        let mut trials = Trials {
+            slo_ms: order.experiment.card.slo_ms,
+            rng: ChaCha8Rng::seed_from_u64(order.seed),
+            last: BTreeMap::new(),
+            done: Vec::new(),
+            setups: design.monoliths.iter().chain(&design.splits).cloned().collect(),
+            given: self,
+        };
+        trials.all(bar).await?;
+        Ok((trials.setups, trials.done))
     }
+}
 
+impl Trials<'_> {
     /// Tuning, confirming and climbing, mix by mix.
-    pub(super) async fn all(&mut self, bar: &ProgressBar) -> anyhow::Result<()> {
-        let design = self.design;
+    async fn all(&mut self, bar: &ProgressBar) -> anyhow::Result<()> {
+        let design = self.given.design;
         for mix in &design.mixes {
             let each = |arm: Arm| design.setups(arm).iter().map(move |setup| (arm, setup.clone()));
             let every: Vec<_> = ARMS.into_iter().flat_map(each).collect();
@@ -173,10 +171,10 @@ impl<'a> Trials<'a> {
             void: None,
         };
         let name = format!("trial-{}", self.done.len());
-        let started = self.ground.start(deployment::Order {
+        let started = self.given.ground.start(deployment::Order {
             topology: &next.setup.topology,
             policy: next.setup.policy,
-            database: self.databases.of(next.arm)?,
+            database: self.given.databases.of(next.arm)?,
             arm: next.arm,
             name: &name,
         });
@@ -217,15 +215,16 @@ impl<'a> Trials<'a> {
             Some(last) => (*last, AGAIN),
             None => (FIRST.0 * self.worth(next), FIRST.1),
         };
-        let paths: Arc<[Uri]> = self.visitors.mixed(next.mix.home, next.mix.article);
+        let (generator, visitors) = self.given.instrument;
+        let paths: Arc<[Uri]> = visitors.mixed(next.mix.home, next.mix.article);
         let steps = Steps {
-            generator: self.generator,
+            generator,
             target: Target { server: view.front, paths },
-            beside: self.beside.clone(),
+            beside: self.given.beside.clone(),
             view,
             slo_ms: self.slo_ms,
-            number: self.design.steps,
-            seconds: self.design.seconds,
+            number: self.given.design.steps,
+            seconds: self.given.design.seconds,
             seed,
         };
         let searched = deployment.unless_one_dies(steps.search(guess, stride, &mut trial.steps));
@@ -239,7 +238,7 @@ impl<'a> Trials<'a> {
     fn worth(&self, next: &Next<'_>) -> f64 {
         let Mix { home, article, .. } = next.mix;
         let seconds = |page, times: usize| {
-            let a_second = self.found.one_core.get(&page).copied().unwrap_or(f64::INFINITY);
+            let a_second = self.given.found.one_core.get(&page).copied().unwrap_or(f64::INFINITY);
             times as f64 / a_second
         };
         let of_mix = seconds(Page::Home, *home) + seconds(Page::Article, *article);
@@ -255,12 +254,12 @@ impl<'a> Trials<'a> {
     async fn database_runs_since(&self) -> anyhow::Result<String> {
         let (times, apart) = DATABASE;
         for _ in 1..times {
-            if let Ok(since) = provision::running_since(&self.server).await {
+            if let Ok(since) = provision::running_since(&self.given.server).await {
                 return Ok(since);
             }
             sleep(apart).await;
         }
-        let since = provision::running_since(&self.server).await;
+        let since = provision::running_since(&self.given.server).await;
         // Its words may hold the address, and that a password.
         since.ok().with_context(|| format!("the database has not answered for {:?}", apart * 60))
     }
