@@ -167,6 +167,23 @@ async fn two_replicas_share_the_requests_each_in_its_group_and_leave_no_group_be
 }
 
 #[tokio::test]
+async fn replicas_that_share_by_weight_share_a_group() {
+    let Some(place) = Place::open("weights").await else { return };
+    let shared = Tier { cpu: Cpu::Weight(200), ..tier(Role::Monolith, 2) };
+    let mut tiers = topology(vec![shared]);
+    tiers.pool = Some(Millicores(1000));
+    let deployment = place.start(&tiers, "weights").await;
+    ask(&Connections::new(deployment.front)).await;
+    if place.has_quotas() {
+        let groups = place.groups();
+        assert!(groups.iter().all(|group| group.ends_with("weights-pool")), "{groups:?}");
+        assert!(deployment.view().used().unwrap()[MONOLITH].cpu.as_micros() > 0);
+    }
+    deployment.stop().await.unwrap();
+    assert_eq!(place.groups(), Vec::<PathBuf>::new());
+}
+
+#[tokio::test]
 async fn in_the_split_a_balancer_and_a_link_stand_between_the_tiers() {
     let Some(place) = Place::open("split").await else { return };
     let mut tiers = topology(vec![tier(Role::SplitFrontend, 2), tier(Role::SplitBackend, 2)]);

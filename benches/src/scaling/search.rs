@@ -1,6 +1,9 @@
 //! Looks for the highest rate that keeps an SLO: from a guess upwards or downwards until it is
 //! bracketed, then by halves of the bracket, on the logarithm, so that each step narrows a ratio.
 
+/// What becomes of a stride that was too short: it is raised to this power.
+const LONGER: f64 = 1.5;
+
 /// A search in progress.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Search {
@@ -30,6 +33,14 @@ impl Search {
     /// Takes in whether [`Self::next`] kept the SLO.
     pub fn learn(&mut self, kept: bool) {
         let tried = self.next();
+        let one_sided = match (self.kept, self.broken) {
+            (Some(_), None) => kept,
+            (None, Some(_)) => !kept,
+            _ => false,
+        };
+        if one_sided {
+            self.stride = self.stride.powf(LONGER);
+        }
         *(if kept { &mut self.kept } else { &mut self.broken }) = Some(tried);
     }
 }
@@ -55,6 +66,19 @@ mod tests {
             prop_assert!(kept <= truth && truth < broken);
             prop_assert!(broken / kept < 1.01, "{search:?}");
         }
+    }
+
+    #[test]
+    fn a_guess_that_is_far_off_is_left_with_longer_and_longer_strides() {
+        let mut search = Search::from(100.0, 1.12);
+        let tried: Vec<f64> = std::iter::repeat_with(|| {
+            let tried = search.next();
+            search.learn(tried <= 170.0);
+            tried.round()
+        })
+        .take(5)
+        .collect();
+        assert_eq!(tried, [100.0, 112.0, 133.0, 171.0, 151.0]);
     }
 
     #[test]
