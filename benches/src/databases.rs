@@ -180,6 +180,11 @@ impl Seeded {
         Ok(Databases(databases))
     }
 
+    /// The PostgreSQL server, if it is one.
+    pub fn server(&self) -> Option<&DatabaseUrl> {
+        self.postgres.as_ref().map(|postgres| &postgres.server)
+    }
+
     /// PostgreSQL's processes, for the probe, where they are the lab's own.
     pub fn watched(&self) -> Option<Watched> {
         let server = self.postgres.as_ref()?.private.as_ref()?;

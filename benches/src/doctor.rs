@@ -107,7 +107,8 @@ async fn quotas() -> anyhow::Result<Finding> {
         Enforcement::CgroupV1(share) => ("control groups, version 1", share),
         Enforcement::CgroupV2(share) => ("control groups, version 2", share),
         Enforcement::Affinity { why } => {
-            let instead = format!("servers are kept apart by affinity alone: {why}");
+            let instead =
+                format!("servers are kept apart by affinity alone, and c2 can't run: {why}");
             return Ok(Finding::lacking(WHAT, "none", &instead));
         }
     };

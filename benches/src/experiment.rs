@@ -3,10 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::experiments::{certificate, floor, ladder, size, x1, x2};
+use crate::databases::Engine;
+use crate::experiments::{c2, certificate, floor, ladder, size, x1, x2};
 use crate::grid::Grid;
 use crate::judge::Question;
 use crate::plan::Plan;
+use crate::scaling::Scaling;
 
 /// What is asked and how the answer will be found, fixed before anything is measured. The report
 /// prints it beside the result.
@@ -64,6 +66,24 @@ pub enum Design {
     },
     /// Many cells beside each other, from the amount wanted and the kind of database.
     Grid(fn(Preset, &str) -> Grid),
+    /// Searches for the best way to spend a budget, from the amount wanted.
+    Scaling(fn(Preset) -> anyhow::Result<Scaling>),
+}
+
+impl Design {
+    /// The database that is taken where none is named.
+    pub fn engine(self) -> Engine {
+        match self {
+            // Several servers share one database.
+            Self::Scaling(_) => Engine::PrivatePostgres,
+            _ => Engine::Sqlite,
+        }
+    }
+
+    /// Whether there are replicas, in front of which a balancer stands.
+    pub fn has_replicas(self) -> bool {
+        matches!(self, Self::Scaling(_))
+    }
 }
 
 /// Every experiment, in the order of `lab list`.
@@ -72,6 +92,7 @@ pub fn registry() -> Vec<Experiment> {
         x1::EXPERIMENT,
         ladder::EXPERIMENT,
         x2::EXPERIMENT,
+        c2::EXPERIMENT,
         floor::EXPERIMENT,
         size::EXPERIMENT,
         certificate::EXPERIMENT,
@@ -163,7 +184,7 @@ mod tests {
         let error = find("x99").map(|e| e.card.id).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "there is no experiment `x99`; there is: x1, x1-ladder, x2, floor, size, certificate"
+            "there is no experiment `x99`; there is: x1, x1-ladder, x2, c2, floor, size, certificate"
         );
     }
 }

@@ -18,6 +18,7 @@ use crate::{
     pilot::Found,
     plan::Plan,
     record::{Parity, Resumption, Run, Slice, Start},
+    relay::Balancing,
     run::Order,
     servers::Fingerprints,
     testbed::Place,
@@ -153,6 +154,7 @@ impl Begun {
             preset: self.preset.parse()?,
             place: Place::again(&self.place, engine)?,
             seed: self.seed,
+            balancing: Balancing::default(),
         })
     }
 
@@ -193,6 +195,7 @@ impl Begun {
             slices: progress.slices,
             starts: progress.starts,
             grid: None,
+            scaling: None,
             resumed: progress.resumed,
         }
     }

@@ -16,6 +16,7 @@
 //! For arms of several processes: [`fleet::topology`] says what they consist of, [`fleet::budget`] that
 //! they have the same in all, [`fleet::quota`] keeps them to it, [`relay`] balances between replicas,
 //! [`link`] puts a distance between frontend and backend; both are [`intermediary`] processes.
+//! [`fleet::deployment`] is such an arm as it runs, and [`scaling`] looks for the best one.
 
 pub mod affinity;
 pub mod circumstances;
@@ -44,6 +45,7 @@ pub mod record;
 pub mod relay;
 pub mod report;
 pub mod run;
+pub mod scaling;
 pub mod seed;
 pub mod servers;
 pub mod site;

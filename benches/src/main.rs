@@ -17,7 +17,8 @@ use lab::{
     experiment::{self, Preset},
     guardian, link,
     record::Run,
-    relay, report,
+    relay::{self, Balancing},
+    report,
     run::{self, Order},
     seed,
     site::DATASET_SEED,
@@ -114,19 +115,23 @@ struct RunArgs {
     /// How much to measure.
     #[arg(long, default_value = "quick")]
     preset: Preset,
-    /// `sqlite` (unless another is named), `postgres` (a private server), or the URL of a PostgreSQL
-    /// server.
+    /// `sqlite`, `postgres` (a private server), or the URL of a PostgreSQL server. Where none is
+    /// named: `sqlite`, but `postgres` for experiments with several servers on one database.
     #[arg(long, value_name = "DB")]
     db: Option<Engine>,
     /// Measure the composition that runs (`docker compose up`), instead of processes of the lab's
     /// own. Its servers are restarted meanwhile; its data stay.
     #[arg(long)]
     compose: bool,
+    /// What stands in front of replicas, where an experiment has any: `relay` (the lab's own, unless
+    /// another is named) or `haproxy`, which has to be installed.
+    #[arg(long, value_name = "BALANCER")]
+    balancer: Option<Balancing>,
     /// Repeat a run: the same visitors at the same times in the same order.
     #[arg(long)]
     seed: Option<u64>,
     /// Go on with a run that was interrupted: its folder, or its name below target/lab.
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["ids", "preset", "compose", "seed"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["ids", "preset", "compose", "seed", "balancer"])]
     resume: Option<String>,
 }
 
@@ -263,14 +268,20 @@ async fn run_all(args: RunArgs) -> anyhow::Result<()> {
     let experiments: anyhow::Result<Vec<_>> =
         args.ids.iter().map(|id| experiment::find(id)).collect();
     let seed = args.seed.unwrap_or_else(seed_from_clock);
-    let place = match (args.compose, args.db) {
-        (false, engine) => Place::Processes(engine.unwrap_or(Engine::Sqlite)),
-        (true, None) => Place::Composition,
-        (true, Some(_)) => bail!("--compose: a composition has its own database; leave out --db"),
-    };
+    if args.compose && args.db.is_some() {
+        bail!("--compose: a composition has its own database; leave out --db");
+    }
     for experiment in experiments? {
-        let place = place.clone();
-        let order = Order { experiment, preset: args.preset, place, seed };
+        let design = experiment.design;
+        if args.balancer.is_some() && !design.has_replicas() {
+            bail!("--balancer: {} has no replicas to balance between", experiment.card.id);
+        }
+        let place = match args.compose {
+            true => Place::Composition,
+            false => Place::Processes(args.db.clone().unwrap_or_else(|| design.engine())),
+        };
+        let balancing = args.balancer.unwrap_or_default();
+        let order = Order { experiment, preset: args.preset, place, seed, balancing };
         let (folder, run) = run::run(&order).await?;
         show(&folder, &run)?;
     }

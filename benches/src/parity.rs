@@ -214,6 +214,18 @@ pub(crate) fn counter(text: &str, name: &str) -> u64 {
     text.lines().filter_map(of_counter).sum::<f64>() as u64
 }
 
+impl std::ops::Sub for PageCost {
+    type Output = Self;
+
+    /// What was counted since `earlier`.
+    fn sub(self, earlier: Self) -> Self {
+        Self {
+            statements: self.statements - earlier.statements,
+            backend_calls: self.backend_calls - earlier.backend_calls,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

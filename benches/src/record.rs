@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use crate::grid::{Cells, Trial};
+use crate::scaling;
 
 /// Raised whenever the meaning of a field changes; a reader refuses any other number.
 pub const SCHEMA: u32 = 1;
@@ -57,6 +58,9 @@ pub struct Run {
     /// The cells of a grid and what was measured on them; a run of a grid has no slices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grid: Option<Cells>,
+    /// Searches for the best way to spend a budget; a run of these has no slices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scaling: Option<scaling::Measured>,
     /// How it went on after each interruption, in order; empty for a run in one piece.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resumed: Vec<Resumption>,
@@ -162,18 +166,6 @@ pub struct PageCost {
     pub statements: u64,
     /// Calls from frontend to backend in the split.
     pub backend_calls: u64,
-}
-
-impl std::ops::Sub for PageCost {
-    type Output = Self;
-
-    /// What was counted since `earlier`.
-    fn sub(self, earlier: Self) -> Self {
-        Self {
-            statements: self.statements - earlier.statements,
-            backend_calls: self.backend_calls - earlier.backend_calls,
-        }
-    }
 }
 
 /// What was found before the first slice. It sets rates; it enters no estimate.

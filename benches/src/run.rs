@@ -21,6 +21,8 @@ use crate::{
     plan::{Plan, Restart},
     progress::{self, ms},
     record::{Arm, Parity, Resumption, Run, SCHEMA},
+    relay::Balancing,
+    scaling,
     store::{self, Folder},
     testbed::{Place, Testbed},
     visitors::Visitors,
@@ -37,18 +39,24 @@ pub struct Order {
     pub place: Place,
     /// Seed of everything that is left to chance.
     pub seed: u64,
+    /// What stands in front of replicas, where there are any.
+    pub balancing: Balancing,
 }
 
 impl Order {
     /// The command that repeats the run.
     pub(crate) fn command(&self) -> String {
-        let Self { experiment, preset, place, seed } = self;
+        let Self { experiment, preset, place, seed, balancing } = self;
         let (id, place) = (experiment.card.id, place.flag());
-        format!("cargo lab run {id} --preset {preset} {place} --seed {seed}")
+        let balancer = match balancing {
+            Balancing::Relay => String::new(),
+            other => format!(" --balancer {other}"),
+        };
+        format!("cargo lab run {id} --preset {preset} {place} --seed {seed}{balancer}")
     }
 
     /// How long the pilot looks at each page, seconds.
-    fn pilot_seconds(&self) -> f64 {
+    pub(crate) fn pilot_seconds(&self) -> f64 {
         if self.preset == Preset::Smoke { 0.3 } else { 1.0 }
     }
 
@@ -74,7 +82,10 @@ pub async fn run(order: &Order) -> anyhow::Result<(PathBuf, Run)> {
         (Design::Grid(cells), Place::Processes(engine)) => {
             grid::measure(order, engine, &cells(order.preset, engine.kind())).await
         }
-        (Design::Grid(_), Place::Composition) => bail!(
+        (Design::Scaling(scaling), Place::Processes(engine)) => {
+            scaling::measure(order, engine, &scaling(order.preset)?).await
+        }
+        (Design::Grid(_) | Design::Scaling(_), Place::Composition) => bail!(
             "{}: needs servers of the lab's own; leave out --compose",
             order.experiment.card.id
         ),
@@ -145,7 +156,9 @@ pub async fn resume(run: &str, engine: Option<Engine>) -> anyhow::Result<(PathBu
     begun.refuse_others(&testbed.circumstances(machine).await?).with_context(context)?;
     let plan = match order.experiment.design {
         Design::Contrast { plan, .. } | Design::Families { plan, .. } => plan,
-        Design::Grid(_) => bail!("--resume {run}: a grid is measured in one piece"),
+        Design::Grid(_) | Design::Scaling(_) => {
+            bail!("--resume {run}: this experiment is measured in one piece")
+        }
     };
     let plan = order.plan(plan, &testbed)?;
     let same = testbed.fingerprints()? == begun.programs && plan == begun.plan;

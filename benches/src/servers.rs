@@ -45,6 +45,11 @@ pub fn workspace() -> anyhow::Result<PathBuf> {
 pub struct Binaries(BTreeMap<String, PathBuf>);
 
 impl Binaries {
+    /// The programs of these roles that stand in a directory, under their own names.
+    pub fn in_directory(directory: &Path, roles: &[&str]) -> Self {
+        Self(roles.iter().map(|role| ((*role).to_owned(), directory.join(role))).collect())
+    }
+
     /// The program of a role.
     pub fn path(&self, role: &str) -> anyhow::Result<&Path> {
         let path = self.0.get(role).with_context(|| format!("cargo built no program {role}"))?;

@@ -120,6 +120,19 @@ impl Site {
     }
 }
 
+/// How many rows of what there are, and the seed they were made from.
+pub fn rows(dataset: &Dataset) -> BTreeMap<String, u64> {
+    let Size { users, articles, tags, .. } = dataset.size();
+    let rows = [
+        ("users", users),
+        ("articles", articles),
+        ("tags", tags),
+        ("rows in all", dataset.rows()),
+        ("seed", dataset.seed()),
+    ];
+    rows.map(|(name, number)| (name.to_owned(), number)).into()
+}
+
 /// Open load may need a connection for every visitor of several seconds. Servers inherit the limit.
 pub fn raise_file_limit() -> anyhow::Result<()> {
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;

@@ -267,6 +267,7 @@ impl Truth {
             slices,
             starts,
             grid: None,
+            scaling: None,
             resumed: Vec::new(),
         }
     }

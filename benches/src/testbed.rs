@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{bail, ensure};
-use contract::dataset::{Dataset, Size};
+use contract::dataset::Dataset;
 
 use crate::{
     affinity,
@@ -260,16 +260,7 @@ impl Testbed {
 
     /// How many rows of what there are, and the seed they were made from.
     pub fn rows(&self) -> BTreeMap<String, u64> {
-        let dataset = self.dataset();
-        let Size { users, articles, tags, .. } = dataset.size();
-        let rows = [
-            ("users", users),
-            ("articles", articles),
-            ("tags", tags),
-            ("rows in all", dataset.rows()),
-            ("seed", dataset.seed()),
-        ];
-        rows.map(|(name, number)| (name.to_owned(), number)).into()
+        site::rows(self.dataset())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::judge::summary::{Metric, Outcome};
 use crate::record::{Comparison, Page};
+use crate::scaling::Stage;
 use crate::stats::Estimate;
 
 /// Keeps a number and its unit on one line.
@@ -125,6 +126,15 @@ pub fn comparison(comparison: Comparison) -> &'static str {
         Comparison::Null => "monolith against its twin",
         Comparison::Planted => "monolith with planted CPU",
         Comparison::Waiting => "monolith with a planted wait",
+    }
+}
+
+/// What a stage is called.
+pub fn stage(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Tuning => "tuning",
+        Stage::Confirming => "confirming",
+        Stage::Climbing => "more units",
     }
 }
 

@@ -1,5 +1,6 @@
 //! Each experiment in a file of its own, its card first.
 
+pub mod c2;
 pub mod certificate;
 pub mod floor;
 pub mod ladder;

@@ -3,6 +3,7 @@
 //! also be containers, which [`crate::composition`] finds.
 
 pub mod budget;
+pub mod deployment;
 pub mod operations;
 pub mod quota;
 mod server;
@@ -127,10 +128,14 @@ impl Rig {
     ) -> anyhow::Result<Fleet> {
         let mut fleet = Fleet::default();
         for arm in arms {
+            let app = |role| {
+                let database = databases.of(*arm)?;
+                self.with_database(database, *arm, role, DB_CONNECTIONS, name)
+            };
             match arm {
                 Arm::Monolith | Arm::Twin | Arm::Planted | Arm::Waiting => {
-                    let launch = self.with_database(databases.of(*arm)?, *arm, MONOLITH, name)?;
-                    fleet.members.push(self.start_server(launch.with_lab(self)?).await?);
+                    let launch = app(MONOLITH)?.with_lab(self)?;
+                    fleet.members.push(self.start_server(launch).await?);
                 }
                 Arm::Split | Arm::UnixSocket | Arm::Link => {
                     self.start_split(databases.of(*arm)?, *arm, name, &mut fleet).await?;
@@ -159,6 +164,7 @@ impl Rig {
         database: &Database,
         arm: Arm,
         role: &'static str,
+        db_connections: u32,
         name: &str,
     ) -> anyhow::Result<Launch<'_>> {
         let mut launch = self.launch(arm, role, name)?;
@@ -168,7 +174,7 @@ impl Rig {
             "--token-secret-file".to_owned(),
             self.token_secret.display().to_string(),
             "--db-connections".to_owned(),
-            DB_CONNECTIONS.to_string(),
+            db_connections.to_string(),
             "--jobs".to_owned(),
             self.jobs.to_owned(),
         ];

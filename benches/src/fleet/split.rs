@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 
-use super::{Fleet, Launch, Rig};
+use super::{DB_CONNECTIONS, Fleet, Launch, Rig};
 use crate::{
     databases::Database,
     intermediary::Program,
@@ -22,7 +22,7 @@ impl Rig {
         name: &str,
         fleet: &mut Fleet,
     ) -> anyhow::Result<()> {
-        let mut backend = self.with_database(database, arm, BACKEND, name)?;
+        let mut backend = self.with_database(database, arm, BACKEND, DB_CONNECTIONS, name)?;
         let socket = database.data_dir.join("backend.sock");
         if arm == Arm::UnixSocket {
             backend.args.extend(["--listen-unix".to_owned(), socket.display().to_string()]);
@@ -38,11 +38,22 @@ impl Rig {
             }
             _ => format!("http://{address}"),
         };
-        let mut frontend = self.launch(arm, FRONTEND, name)?;
-        frontend.args = vec!["--backend-url".to_owned(), url];
+        let frontend = self.frontend(arm, url, name)?;
         fleet.members.push(backend);
         fleet.members.push(self.start_server(frontend.with_lab(self)?).await?);
         Ok(())
+    }
+
+    /// A frontend of the backend at this address.
+    pub(super) fn frontend(
+        &self,
+        arm: Arm,
+        backend_url: String,
+        name: &str,
+    ) -> anyhow::Result<Launch<'_>> {
+        let mut launch = self.launch(arm, FRONTEND, name)?;
+        launch.args = vec!["--backend-url".to_owned(), backend_url];
+        Ok(launch)
     }
 
     /// The lab file of an arm's servers with pages.

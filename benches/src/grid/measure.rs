@@ -107,6 +107,7 @@ pub async fn measure(
         slices: Vec::new(),
         starts,
         grid: Some(Cells { cells: grid.cells.clone(), trials }),
+        scaling: None,
         resumed: Vec::new(),
     };
     folder.finish(&run)?;

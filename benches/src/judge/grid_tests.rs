@@ -81,6 +81,7 @@ fn run(cost: Cost, rounds: u32) -> Run {
         slices: Vec::new(),
         pilot: Pilot { planted_ms: 0.05 * cost.monolith, ..Pilot::default() },
         grid: Some(Cells { cells: grid.cells, trials }),
+        scaling: None,
         ..Truth::default().run()
     }
 }

@@ -26,6 +26,12 @@ pub fn question_ids(run: &Run, summary: &Summary) -> anyhow::Result<Vec<String>>
             let grid = grid(run.preset.parse()?, &run.database);
             grid.rules.iter().map(|rule| of_quantity(&rule.quantity)).collect()
         }
+        Design::Scaling(_) => {
+            let mixes = summary.scaled.iter().flat_map(|scaled| &scaled.mixes);
+            let goodput = |mix: &str| format!("{}.{mix}", name(Metric::Goodput));
+            let of_mixes = mixes.map(|of| goodput(&slug(&of.mix)));
+            std::iter::once(goodput("some-mix")).chain(of_mixes).collect()
+        }
     };
     Ok(ids.into_iter().map(|id| format!("{}.{id}", run.experiment)).collect())
 }

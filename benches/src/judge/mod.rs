@@ -8,6 +8,9 @@ mod families;
 mod grid;
 pub mod ids;
 mod measure;
+mod pays;
+pub mod scaled;
+mod scaling;
 mod select;
 pub mod summary;
 mod values;
@@ -18,12 +21,16 @@ pub use decide::{Limit, Question};
 #[cfg(test)]
 pub(crate) use grid::tests::sound_grid;
 pub use measure::{REQUESTS_FOR_P99, latencies};
+pub use pays::CEILING;
+#[cfg(test)]
+pub(crate) use scaling::tests::sound_scaling;
 pub use select::{ERROR_LIMIT, FOREIGN_LIMIT, LAG_LIMIT_MS};
 #[cfg(test)]
 pub(crate) use values::tests::run_of;
 
 use crate::experiment::{self, Design, Preset};
 use crate::record::{Arm, Cells, Comparison, Page, Purpose, Run, SCHEMA, Slice};
+use crate::scaling::{Measured, Step};
 use crate::stats::{RESAMPLES, rounded};
 use measure::{Method, Search, search};
 use summary::{Certificate, Conduct, Footprint, Remark, Summary};
@@ -48,12 +55,16 @@ pub(crate) fn summarise_with(run: &Run, resamples: u32) -> anyhow::Result<Summar
     let experiment = experiment::find(&run.experiment)?;
     let slo_ms = experiment.card.slo_ms;
     let preset = run.preset.parse()?;
-    let questions = match (experiment.design, &run.grid) {
-        (Design::Contrast { questions, .. }, None) => questions,
-        (Design::Families { restarts, .. }, None) => {
+    let questions = match (experiment.design, &run.grid, &run.scaling) {
+        (Design::Contrast { questions, .. }, None, None) => questions,
+        (Design::Scaling(design), None, Some(measured)) => {
+            let judged = scaling::judge(run, measured, &design(preset)?, slo_ms, resamples);
+            return Ok(of_searches(run, measured, judged, resamples));
+        }
+        (Design::Families { restarts, .. }, None, None) => {
             return Ok(of_families(run, restarts, preset, resamples));
         }
-        (Design::Grid(grid), Some(cells)) => {
+        (Design::Grid(grid), Some(cells), None) => {
             let grid = grid(preset, &run.database);
             return Ok(of_cells(run, cells, grid::judge(run, cells, &grid, resamples), resamples));
         }
@@ -82,6 +93,7 @@ pub(crate) fn summarise_with(run: &Run, resamples: u32) -> anyhow::Result<Summar
         figures: Vec::new(),
         findings: Vec::new(),
         derived: Vec::new(),
+        scaled: None,
     };
     summary.certificate = controls::certificate(run, &summary);
     summary.verdicts = questions.iter().map(|q| q.answer(preset, &summary)).collect();
@@ -106,6 +118,7 @@ fn of_families(run: &Run, restarts: usize, preset: Preset, resamples: u32) -> Su
         figures: Vec::new(),
         findings: Vec::new(),
         derived: Vec::new(),
+        scaled: None,
     }
 }
 
@@ -135,6 +148,39 @@ fn of_cells(run: &Run, cells: &Cells, judged: grid::Judged, resamples: u32) -> S
         figures,
         findings,
         derived,
+        scaled: None,
+    }
+}
+
+/// The summary of searches for the best way to spend a budget.
+fn of_searches(run: &Run, measured: &Measured, judged: scaling::Judged, resamples: u32) -> Summary {
+    let scaling::Judged { scaled, findings, certificate, verdicts } = judged;
+    let steps = || measured.trials.iter().flat_map(|trial| &trial.steps);
+    let wrong = |step: &Step| step.scheduled.saturating_sub(step.completed);
+    let conduct = Conduct {
+        slices: steps().count(),
+        requests: steps().map(|step| step.scheduled).sum(),
+        errors: steps().map(wrong).sum(),
+        worst_lag_ms: rounded(steps().map(|step| step.lag_p99_ms).fold(0.0, f64::max)),
+        void: Vec::new(),
+        flagged: Vec::new(),
+        unsettled: Vec::new(),
+    };
+    Summary {
+        schema: SCHEMA,
+        run: run.id.clone(),
+        experiment: run.experiment.clone(),
+        resamples,
+        contrasts: Vec::new(),
+        footprint: Vec::new(),
+        conduct,
+        certificate,
+        verdicts,
+        families: Vec::new(),
+        figures: Vec::new(),
+        findings,
+        derived: Vec::new(),
+        scaled: Some(scaled),
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::scaled::Scaled;
 use crate::grid::Bound;
 use crate::record::{Arm, Comparison, Page};
 use crate::stats::Estimate;
@@ -42,6 +43,9 @@ pub struct Summary {
     /// Of a grid: what is told besides.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub derived: Vec<Derived>,
+    /// Of searches for the best way to spend a budget: what they came to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scaled: Option<Scaled>,
 }
 
 /// One comparison, made many times.

@@ -10,7 +10,7 @@ use std::{
     process::Stdio,
 };
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 
@@ -43,12 +43,12 @@ impl HaProxy {
         directory: &Path,
     ) -> anyhow::Result<Self> {
         let haproxy = installed()?;
-        let file = directory.join("haproxy.cfg");
-        fs::write(&file, configuration(policy, replicas))?;
         // It is handed a socket that listens already: no port has to be guessed, and nobody has to
         // wait until it is there.
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
+        let file = directory.join(format!("haproxy-{}.cfg", address.port()));
+        fs::write(&file, configuration(policy, replicas))?;
         let command = |flag: &str, listener: TcpListener| {
             let mut command = Command::new(&haproxy);
             command.env_clear().env(program.mark.0, &program.mark.1).arg("-f").arg(&file).arg(flag);
@@ -66,6 +66,14 @@ impl HaProxy {
             .with_context(|| format!("cannot start {}", haproxy.display()))?;
         let pid = Pid::from_raw(i32::try_from(child.id().context("it was not waited for")?)?);
         Ok(Self { child, address, pid })
+    }
+
+    /// Waits for it to end by itself, which it must not do, and says so in one line.
+    pub async fn death(&mut self) -> anyhow::Error {
+        match self.child.wait().await {
+            Ok(status) => anyhow!("haproxy died during the run ({status})"),
+            Err(error) => anyhow!("haproxy can't be waited for: {error}"),
+        }
     }
 
     /// Ends it.

@@ -10,6 +10,7 @@
 //! the two ends here: [`run`] is the process `lab relay`, [`Relay`] is the lab's view of it.
 //! [`haproxy`] starts a balancer that others know, to compare.
 
+mod balancer;
 mod forward;
 pub mod haproxy;
 mod rotation;
@@ -30,6 +31,7 @@ use tokio::{
 
 use self::rotation::Rotation;
 pub use self::{
+    balancer::{Balancer, Balancing},
     rotation::{Policy, ReplicaStats, Stats},
     upstream::State,
 };

@@ -1,6 +1,6 @@
 //! The finding in words: a few sentences that carry the numbers, the same in every rendering.
 
-use super::{families, grid};
+use super::{families, grid, scaling};
 use crate::experiment::{Card, Preset};
 use crate::judge::summary::{Effect, Metric, Summary};
 use crate::record::{Comparison, Page, Resumption, Run};
@@ -17,7 +17,7 @@ pub(super) struct Piece {
 pub(super) struct Sentence(pub(super) Vec<Piece>);
 
 impl Sentence {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(Vec::new())
     }
 
@@ -26,12 +26,12 @@ impl Sentence {
         Self::new().plain(format!("{claim}: ")).strong(figures).plain(".")
     }
 
-    fn plain(mut self, text: impl Into<String>) -> Self {
+    pub(super) fn plain(mut self, text: impl Into<String>) -> Self {
         self.0.push(Piece { text: text.into(), strong: false });
         self
     }
 
-    fn strong(mut self, text: impl Into<String>) -> Self {
+    pub(super) fn strong(mut self, text: impl Into<String>) -> Self {
         self.0.push(Piece { text: text.into(), strong: true });
         self
     }
@@ -42,7 +42,7 @@ impl Sentence {
     }
 
     /// A ratio as a change, set apart, and its interval.
-    fn estimate(self, ratio: Estimate) -> Self {
+    pub(super) fn estimate(self, ratio: Estimate) -> Self {
         let text = words::change_with_interval(ratio);
         let (change, interval) = text.split_at(text.find('[').unwrap_or(text.len()));
         self.strong(change).plain(interval)
@@ -58,6 +58,7 @@ impl Sentence {
 pub(super) fn sentences(run: &Run, card: &Card, summary: &Summary) -> Vec<Sentence> {
     match run.grid {
         Some(_) => grid::sentences(summary),
+        None if summary.scaled.is_some() => scaling::sentences(card, summary),
         None if !summary.families.is_empty() => families::sentences(summary),
         None => finding(run, card, summary),
     }
@@ -126,6 +127,9 @@ fn goodput(run: &Run, card: &Card, summary: &Summary) -> Option<Sentence> {
 
 /// What the controls found, in one sentence.
 pub(super) fn controls(summary: &Summary) -> Option<Sentence> {
+    if summary.scaled.is_some() {
+        return scaling::controls(summary);
+    }
     let cpu = |comparison| {
         let mut checks = summary.certificate.checks.iter();
         checks.find(|c| c.comparison == comparison && c.metric == Metric::CpuServers)

@@ -4,8 +4,9 @@
 use std::fmt::Write;
 
 use super::page::{CheckLine, Line, check_line, facts, lines, remarks};
-use super::{HTML, explain, finding, grid, latency, svg, terminal};
+use super::{HTML, explain, finding, grid, latency, scaling, svg, terminal};
 use crate::experiment::{self, Card};
+use crate::judge::scaled::Scaled;
 use crate::judge::summary::Summary;
 use crate::record::Run;
 use crate::words;
@@ -62,6 +63,9 @@ fn numbers(run: &Run, summary: &Summary) -> String {
         let why = why.map(|why| section("What a page costs in each architecture, and why") + &why);
         return why.map_or(numbers.clone(), |why| format!("{why}\n{numbers}"));
     }
+    if let Some(scaled) = &summary.scaled {
+        return section("Numbers") + &searches(scaled);
+    }
     if !summary.families.is_empty() {
         // All that there is to say stands in the finding and in the controls.
         return String::new();
@@ -71,6 +75,20 @@ fn numbers(run: &Run, summary: &Summary) -> String {
         [format!("{page}, {metric}"), first, second, change, difference]
     });
     section("Numbers") + &table(["", "monolith", "split", "Change", "Difference"], 4, rows)
+}
+
+/// What was compared, what it was chosen from, what more units come to, what one more costs.
+fn searches(scaled: &Scaled) -> String {
+    let around = ["Stopped by quotas", "Core beside", "Foreign CPU"];
+    let [stopped, beside, foreign] = around;
+    let head = |what| ["", what, "Goodput", stopped, beside, foreign];
+    let parts = [
+        table(head("The best of each"), 4, scaling::confirmed(scaled).into_iter()),
+        table(head("Chosen from"), 4, scaling::tuned(scaled).into_iter()),
+        table(head("More units"), 4, scaling::climbed(scaled).into_iter()),
+        table(scaling::COSTS, 5, scaling::costs(scaled).into_iter()),
+    ];
+    parts.join("\n")
 }
 
 fn trust(run: &Run, summary: &Summary) -> String {
@@ -92,7 +110,8 @@ fn trust(run: &Run, summary: &Summary) -> String {
     for how in finding::resumptions(run) {
         let _ = write!(text, "\nThe run was {how}.\n");
     }
-    for (what, those) in remarks(summary) {
+    let searches = summary.scaled.iter().flat_map(scaling::remarks);
+    for (what, those) in remarks(summary).into_iter().chain(searches) {
         let _ = write!(text, "\n<details><summary>{what}: {}</summary>\n\n", those.len());
         those.iter().for_each(|remark| text += &format!("- {}\n", escaped(remark)));
         text += "\n</details>\n";

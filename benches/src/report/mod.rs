@@ -16,6 +16,8 @@ mod markdown;
 mod page;
 mod performance;
 mod readme;
+mod scaling;
+mod scaling_charts;
 mod svg;
 mod terminal;
 mod verdicts;

@@ -4,7 +4,7 @@ use askama::Template;
 
 use super::charts::{self, Rows};
 use super::finding::{self, Notice, Sentence};
-use super::{explain, families, grid, terminal};
+use super::{explain, families, grid, scaling, terminal};
 use crate::experiment::{self, Design};
 use crate::judge::summary::{Check, Contrast, Measured, Metric, Outcome, Remark, Summary, Verdict};
 use crate::judge::{FOREIGN_LIMIT, LAG_LIMIT_MS};
@@ -99,6 +99,7 @@ pub(super) fn html(run: &Run, summary: &Summary) -> anyhow::Result<String> {
             return families::html(run, &card, summary, restarts);
         }
         Design::Grid(grid) => return grid::html(run, &card, summary, grid),
+        Design::Scaling(_) => return scaling::html(run, &card, summary),
     };
     let percent = |share: f64| format!("{}\u{a0}%", share * 100.0);
     let page = Page {

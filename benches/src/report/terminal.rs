@@ -2,8 +2,9 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle, presets};
 
-use super::{finding, grid};
+use super::{finding, grid, scaling};
 use crate::experiment::{self, Preset};
+use crate::judge::scaled::Scaled;
 use crate::judge::summarise;
 use crate::judge::summary::{Conduct, Measured, Metric, Summary};
 use crate::record::{Comparison, Page, Run};
@@ -27,6 +28,8 @@ pub fn terminal(run: &Run) -> anyhow::Result<String> {
     parts.push(text.to_string());
     if run.grid.is_some() {
         parts.push(figures(&summary).to_string());
+    } else if let Some(scaled) = &summary.scaled {
+        parts.push(goodputs(scaled).to_string());
     } else if summary.families.is_empty() {
         parts.push(effects(&summary).to_string());
     }
@@ -105,10 +108,19 @@ fn figures(summary: &Summary) -> Table {
     table
 }
 
+fn goodputs(scaled: &Scaled) -> Table {
+    let mut table = columns(["", "setup", "goodput", "stopped", "core beside", "foreign"], 4);
+    for [what, setup, goodput, stopped, beside, foreign] in scaling::confirmed(scaled) {
+        table.add_row([what, setup, goodput, stopped, beside, foreign]);
+    }
+    table
+}
+
 /// How any run went, in one sentence.
 pub(super) fn conduct_of(run: &Run, summary: &Summary) -> String {
     match run.grid {
         Some(_) => trials(summary),
+        None if summary.scaled.is_some() => scaling::conduct(summary),
         None => conduct(&summary.conduct),
     }
 }

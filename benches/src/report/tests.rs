@@ -22,6 +22,10 @@ pub(super) fn grid_run() -> Run {
     judge::sound_grid()
 }
 
+pub(super) fn scaling_run() -> Run {
+    judge::sound_scaling()
+}
+
 pub(super) fn certificate_run() -> Run {
     let truth = Truth { preset: Preset::Quick, ..Truth::default() };
     truth.run_of(&certificate::plan(truth.preset, truth.seed), "certificate")
@@ -218,7 +222,11 @@ fn the_report_reads_on_a_code_host() {
 
 #[test]
 fn every_design_reads_on_a_code_host() {
-    for (run, table) in [(grid_run(), "| by hand, over bare hops | "), (certificate_run(), "")] {
+    for (run, table) in [
+        (grid_run(), "| by hand, over bare hops | "),
+        (scaling_run(), "| render-heavy, split | frontend 1 × 0.200 CPU, backend 1 × 0.200 CPU | "),
+        (certificate_run(), ""),
+    ] {
         let summary = judge::summarise_with(&run, FEW).unwrap();
         let markdown = markdown::markdown(&run, &summary).unwrap();
         assert!(markdown.contains(table), "{markdown}");
@@ -230,13 +238,31 @@ fn every_design_reads_on_a_code_host() {
 }
 
 #[test]
+fn searches_are_drawn_and_verify() {
+    let run = scaling_run();
+    let folder = folder(&run);
+    write(folder.path(), &run).unwrap();
+    assert!(verify(folder.path()).unwrap().contains("identical"));
+    let html = html(&run);
+    // The best monolith as a plane across the divisions, and the split's best beside its tuning.
+    for drawn in ["plane monolith", "dot whole", "curve split", "frontend&#39;s share"] {
+        assert!(html.contains(drawn), "{drawn}");
+    }
+    assert!(html.contains("up to 12 database connections"), "what one more costs");
+    let terminal = terminal(&run).unwrap();
+    assert!(terminal.lines().all(|line| line.chars().count() <= 100), "{terminal}");
+    assert!(terminal.contains("REFUTED") && terminal.contains("core beside"), "{terminal}");
+}
+
+#[test]
 fn every_design_is_compared() {
-    for run in [vec![grid_run(), certificate_run()], latency_runs().into()].concat() {
+    for run in [vec![grid_run(), scaling_run(), certificate_run()], latency_runs().into()].concat()
+    {
         let changes = judge::changes::changes_with([&run, &run], FEW).unwrap();
         let text = compare::compared([&run, &run], &changes).unwrap();
         assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
         assert!(text.contains("= same") && !text.contains("≠ FLIPPED"), "{text}");
-        assert_eq!(changes.effects.is_empty(), run.grid.is_none(), "{text}");
+        assert_eq!(changes.effects.is_empty(), run.experiment == "certificate", "{text}");
     }
 }
 

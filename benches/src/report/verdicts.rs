@@ -285,6 +285,7 @@ fn grounds(run: &Run, summary: &Summary) -> anyhow::Result<Vec<(Threshold, Vec<E
         }
         Design::Families { .. } => summary.families.iter().map(of_family).collect(),
         Design::Grid(_) => summary.findings.iter().map(of_figure).collect(),
+        Design::Scaling(_) => of_ratios(&summary.findings),
     })
 }
 
@@ -324,6 +325,15 @@ fn of_contrast(contrast: &Contrast, metric: Metric, measured: &Measured) -> OfCo
         found,
         ratio_without_flagged: gated.map(|effect| effect.ratio),
     }
+}
+
+/// First the claim as a whole, which rests on all ratios, then each.
+fn of_ratios(findings: &[Finding]) -> Vec<(Threshold, Vec<Evidence>)> {
+    let more = |limit| Threshold::More { ratio: limit, difference: 0.0 };
+    let each = findings.iter().map(|finding| (more(finding.limit), of_figure(finding).1));
+    let all = findings.iter().flat_map(|finding| of_figure(finding).1).collect();
+    let whole = findings.first().map(|finding| (more(finding.limit), all));
+    whole.into_iter().chain(each).collect()
 }
 
 fn of_figure(finding: &Finding) -> (Threshold, Vec<Evidence>) {

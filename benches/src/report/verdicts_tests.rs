@@ -12,7 +12,7 @@ use super::*;
 use crate::experiment::Preset;
 use crate::judge;
 use crate::report::latency::tests::latency_runs;
-use crate::report::tests::{FEW, certificate_run, committed, composed, grid_run};
+use crate::report::tests::{FEW, certificate_run, committed, composed, grid_run, scaling_run};
 use crate::synthetic::Truth;
 
 fn published() -> PathBuf {
@@ -69,6 +69,7 @@ fn every_kind_of_run_keeps_to_the_schema() {
         composed(Preset::Quick),
         resumed,
         grid_run(),
+        scaling_run(),
         certificate_run(),
     ];
     for run in runs.iter().chain(&latency_runs()) {
@@ -130,7 +131,7 @@ fn the_answers_are_those_of_the_judgement() {
 
 #[test]
 fn no_two_questions_share_an_id() {
-    let runs = [Truth::default().run(), grid_run(), certificate_run()];
+    let runs = [Truth::default().run(), grid_run(), scaling_run(), certificate_run()];
     for run in runs.into_iter().chain(latency_runs()) {
         let summary = judge::summarise_with(&run, FEW).unwrap();
         let mut ids = question_ids(&run, &summary).unwrap();

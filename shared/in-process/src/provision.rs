@@ -39,6 +39,38 @@ pub async fn drop_database(server: &DatabaseUrl, name: &str) -> sqlx::Result<()>
     execute(server, format!("drop database if exists {} with (force)", checked(name))).await
 }
 
+/// When the server began to take connections, in its own words: after a restart, and after it has
+/// recovered from a crash, it is another time.
+///
+/// # Errors
+/// When the server can't be reached.
+pub async fn running_since(server: &DatabaseUrl) -> sqlx::Result<String> {
+    // Not every user may see the server's own processes.
+    ask(
+        server,
+        "select coalesce((select backend_start from pg_stat_activity \
+         where backend_type = 'checkpointer'), pg_postmaster_start_time())::text",
+    )
+    .await
+}
+
+/// How many connections the server takes at the same time from anybody.
+///
+/// # Errors
+/// When the server can't be reached.
+pub async fn connection_limit(server: &DatabaseUrl) -> sqlx::Result<u32> {
+    let limit = "select (current_setting('max_connections')::int \
+                 - current_setting('superuser_reserved_connections')::int)::text";
+    Ok(ask(server, limit).await?.parse().unwrap_or(u32::MAX))
+}
+
+async fn ask(server: &DatabaseUrl, question: &'static str) -> sqlx::Result<String> {
+    let mut connection = PgConnection::connect(server.expose()).await?;
+    let answer = sqlx::query_scalar(question).fetch_one(&mut connection).await?;
+    connection.close().await?;
+    Ok(answer)
+}
+
 /// A name can't be bound as a value can, so it is only taken where there is nothing to quote.
 fn checked(name: &str) -> &str {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';

@@ -111,6 +111,24 @@ impl Use {
     }
 }
 
+impl Sum for Use {
+    /// Of several groups together. Peaks need not have been at the same time; their sum is the most
+    /// that it can have been.
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, one| Self {
+            cpu: sum.cpu + one.cpu,
+            periods: sum.periods + one.periods,
+            throttled_periods: sum.throttled_periods + one.throttled_periods,
+            throttled: sum.throttled + one.throttled,
+            memory_peak_mib: match (sum.memory_peak_mib, one.memory_peak_mib) {
+                (Some(a), Some(b)) => Some(a + b),
+                (a, b) => a.or(b),
+            },
+            killed_for_memory: sum.killed_for_memory + one.killed_for_memory,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

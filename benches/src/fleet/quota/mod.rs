@@ -84,6 +84,10 @@ pub struct Group {
     tree: Tree,
 }
 
+/// Reads what a group has used, for somebody else than who holds it.
+#[derive(Clone, Debug)]
+pub struct Gauge(Tree);
+
 /// A group's place in the file system.
 #[derive(Clone, Debug)]
 enum Tree {
@@ -177,7 +181,12 @@ impl Group {
 
     /// What it has used since it was made.
     pub fn used(&self) -> anyhow::Result<Use> {
-        self.tree.used().context("cannot read what a control group has used")
+        self.gauge().used()
+    }
+
+    /// The same, for somebody else to read.
+    pub fn gauge(&self) -> Gauge {
+        Gauge(self.tree.clone())
     }
 
     /// Its processes.
@@ -200,6 +209,16 @@ impl Group {
     /// Whether all its processes have come to a stop, which takes a moment.
     pub fn is_frozen(&self) -> anyhow::Result<bool> {
         self.tree.is_frozen().context("cannot read whether a control group is frozen")
+    }
+}
+
+impl Gauge {
+    /// What the group has used since it was made.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn used(&self) -> anyhow::Result<Use> {
+        self.0.used().context("cannot read what a control group has used")
     }
 }
 

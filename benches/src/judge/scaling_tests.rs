@@ -1,0 +1,280 @@
+//! Runs of c2 made up from what is true, judged.
+
+use std::collections::BTreeMap;
+
+use super::super::{scaled::Confirmed, summarise_with};
+use crate::{
+    experiment::{self, Design, Preset},
+    fleet::quota::{Enforcement, Share},
+    judge::summary::{Outcome, Summary},
+    record::{Histogram, Parity, Pilot, Run},
+    relay::Balancing,
+    scaling::{Server, Tier as Groups},
+    servers::{BACKEND, FRONTEND, MONOLITH},
+    synthetic::{Noise, Truth},
+};
+
+use super::*;
+
+/// What is true of a made-up run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Facts {
+    preset: Preset,
+    /// Goodput of the best split and of the twin, against the monolith's.
+    split: f64,
+    twin: f64,
+    /// How much rounds differ.
+    noise: f64,
+    /// How busy the other core is at the goodput.
+    beside: f64,
+    /// How much others use in every second round.
+    foreign: f64,
+    /// By which factor the split does better in those rounds.
+    disturbed: f64,
+}
+
+const SOUND: Facts = Facts {
+    preset: Preset::Quick,
+    split: 0.6,
+    twin: 1.0,
+    noise: 0.02,
+    beside: 0.6,
+    foreign: 0.0,
+    disturbed: 1.0,
+};
+
+/// A run that nothing is wrong with.
+pub(crate) fn sound_scaling() -> Run {
+    made_up(SOUND)
+}
+
+/// One step: everybody is served in 10 ms below the goodput, and in 80 ms above.
+fn step(rate: f64, goodput: f64, roles: &[&str], facts: Facts, foreign_cpu: f64) -> Step {
+    let scheduled = rate.round() as u64;
+    let us = if rate <= goodput { 10_000 } else { 80_000 };
+    let groups = Groups { cpu_ms: 200.0, throttled: 0.4, stopped_ms: 90.0 };
+    let servers = roles.iter().map(|role| ((*role).to_owned(), groups.cpu_ms));
+    let beside = [("postgres".to_owned(), facts.beside * 1e3)];
+    Step {
+        rate,
+        seconds: 1.0,
+        seed: 1,
+        scheduled,
+        completed: scheduled,
+        errors: BTreeMap::new(),
+        latency: Histogram(vec![(us, scheduled)]),
+        lag_p99_ms: 0.1,
+        elapsed: 1.0,
+        cpu_ms: servers.chain(beside).collect(),
+        resident_mib: roles.iter().map(|role| ((*role).to_owned(), 20.0)).collect(),
+        tiers: roles.iter().map(|role| ((*role).to_owned(), groups)).collect(),
+        foreign_cpu,
+        steal: 0.0,
+        pressure: Some(0.2),
+        void: None,
+    }
+}
+
+/// A trial whose search ends in a bracket of 1 % around `goodput`.
+fn trial(stage: Stage, round: u32, arm: Arm, setup: &Setup, goodput: f64, facts: Facts) -> Trial {
+    let roles: &[&str] = if arm == Arm::Split { &[FRONTEND, BACKEND] } else { &[MONOLITH] };
+    let foreign = if round % 2 == 1 { facts.foreign } else { 0.0 };
+    let server =
+        |role: &&str| Server { role: (*role).to_owned(), first_ok_ms: 120.0, resident_mib: 15.0 };
+    let rates = [0.5, 1.3, 0.995, 1.005].map(|share| share * goodput);
+    Trial {
+        stage,
+        round,
+        mix: String::new(),
+        arm,
+        setup: setup.name().to_owned(),
+        servers: roles.iter().map(server).collect(),
+        steps: rates.map(|rate| step(rate, goodput, roles, facts, foreign)).into(),
+        void: None,
+    }
+}
+
+/// Every setup that is tried, and all trials.
+fn trials(design: &Scaling, facts: Facts) -> (Vec<Setup>, Vec<Trial>) {
+    let mut noise = Noise::new(7);
+    let mut setups: Vec<Setup> = design.monoliths.iter().chain(&design.splits).cloned().collect();
+    let mut trials = Vec::new();
+    for mix in &design.mixes {
+        let mut put = |trial: Trial| trials.push(Trial { mix: mix.name.clone(), ..trial });
+        let of_arm = |arm| match arm {
+            Arm::Split => facts.split,
+            Arm::Twin => facts.twin,
+            _ => 1.0,
+        };
+        for round in 0..design.tuning {
+            for arm in ARMS {
+                // The second setup is the best one, and the others are much worse.
+                for (number, setup) in design.setups(arm).iter().enumerate() {
+                    let off = if number == 1 { 1.0 } else { 0.7 };
+                    let goodput = 1000.0 * of_arm(arm) * off;
+                    put(trial(Stage::Tuning, round, arm, setup, goodput, facts));
+                }
+            }
+        }
+        for round in 0..design.confirming {
+            for arm in ARMS {
+                let disturbed = arm == Arm::Split && round % 2 == 1;
+                let off = if disturbed { facts.disturbed } else { 1.0 };
+                let goodput = 1000.0 * of_arm(arm) * off * (facts.noise * noise.normal()).exp();
+                put(trial(Stage::Confirming, round, arm, &design.setups(arm)[1], goodput, facts));
+            }
+        }
+        for units in &design.units {
+            for arm in [Arm::Monolith, Arm::Split] {
+                let best = &design.setups(arm)[1];
+                let setup = crate::scaling::ladder(design.unit, *units, best).unwrap();
+                let goodput = 600.0 * of_arm(arm) * f64::from(*units);
+                put(trial(Stage::Climbing, 0, arm, &setup, goodput, facts));
+                if setups.iter().all(|known| known.name() != setup.name()) {
+                    setups.push(setup);
+                }
+            }
+        }
+    }
+    (setups, trials)
+}
+
+fn made_up(facts: Facts) -> Run {
+    let Design::Scaling(design) = experiment::find("c2").unwrap().design else { panic!("c2") };
+    let design = design(facts.preset).unwrap();
+    let (setups, trials) = trials(&design, facts);
+    let share = Share { asked: Millicores(250), achieved: 0.25, throttled: 1.0 };
+    Run {
+        id: "20260101T000000Z-7".to_owned(),
+        experiment: "c2".to_owned(),
+        preset: facts.preset.to_string(),
+        command: format!("cargo lab run c2 --preset {} --db postgres --seed 7", facts.preset),
+        database: "postgres".to_owned(),
+        parity: Parity::default(),
+        pilot: Pilot::default(),
+        slices: Vec::new(),
+        starts: Vec::new(),
+        scaling: Some(Measured {
+            mixes: design.mixes.clone(),
+            budget: design.budget,
+            unit: design.unit,
+            setups,
+            enforcement: Enforcement::CgroupV1(share),
+            balancing: Balancing::Relay,
+            trials,
+        }),
+        ..Truth { preset: facts.preset, ..Truth::default() }.run()
+    }
+}
+
+fn judged(run: &Run) -> Summary {
+    summarise_with(run, 300).unwrap()
+}
+
+fn outcomes(facts: Facts) -> Vec<Option<Outcome>> {
+    judged(&made_up(facts)).verdicts.iter().map(|verdict| verdict.outcome).collect()
+}
+
+#[test]
+fn the_rule_alone_decides() {
+    use Outcome::{Inconclusive, Refuted, Supported};
+    assert_eq!(outcomes(SOUND), [Some(Refuted); 3]);
+    assert_eq!(outcomes(Facts { split: 1.2, ..SOUND }), [Some(Supported); 3]);
+    // As good, and not better by what matters.
+    assert_eq!(outcomes(Facts { split: 1.0, noise: 0.005, ..SOUND }), [Some(Refuted); 3]);
+    assert_eq!(outcomes(Facts { split: 1.05, ..SOUND }), [Some(Inconclusive); 3]);
+    let whole = judged(&made_up(SOUND)).verdicts.remove(0);
+    assert!(whole.question.contains("at least 5 %") && whole.because == "It is so on no mix.");
+}
+
+#[test]
+fn a_search_that_finds_a_difference_between_twins_gives_no_verdict() {
+    let summary = judged(&made_up(Facts { twin: 1.15, ..SOUND }));
+    assert!(!summary.certificate.certified);
+    assert!(summary.verdicts.iter().all(|verdict| verdict.outcome.is_none()));
+    assert_eq!(outcomes(Facts { preset: Preset::Smoke, ..SOUND }), [None; 2]);
+}
+
+#[test]
+fn where_another_core_was_full_nothing_is_decided() {
+    let summary = judged(&made_up(Facts { beside: 0.95, ..SOUND }));
+    let verdict = &summary.verdicts[1];
+    assert_eq!(verdict.outcome, Some(Outcome::Inconclusive));
+    assert!(verdict.because.contains("95 % busy"), "{}", verdict.because);
+}
+
+#[test]
+fn an_answer_that_hangs_on_disturbed_rounds_is_none() {
+    let quiet = Facts { split: 1.3, noise: 0.001, ..SOUND };
+    let disturbed = Facts { foreign: 0.2, ..quiet };
+    assert_eq!(outcomes(disturbed)[1], Some(Outcome::Supported), "the quiet rounds say the same");
+    let hanging = Facts { split: 0.99, disturbed: 1.7, noise: 0.001, foreign: 0.2, ..SOUND };
+    let summary = judged(&made_up(hanging));
+    assert_eq!(summary.verdicts[1].outcome, Some(Outcome::Inconclusive));
+    let scaled = summary.scaled.unwrap();
+    let ratios = scaled.mixes[0].ratios;
+    assert_eq!((ratios.rounds, ratios.quiet_rounds), (5, 3));
+    assert!(ratios.split_gated.unwrap().high < 1.05);
+    assert!(scaled.flagged.iter().any(|remark| remark.why == "others used 20.0 % of the CPU"));
+}
+
+#[test]
+fn what_tuning_found_chooses_and_says_nothing_more() {
+    let mut run = made_up(SOUND);
+    let before = judged(&run).scaled.unwrap().mixes.remove(0);
+    let chosen: Vec<&str> =
+        before.tuned.iter().filter(|it| it.chosen).map(|it| it.setup.as_str()).collect();
+    let measured = run.scaling.as_mut().unwrap();
+    let confirmed: Vec<&str> = before.confirmed.iter().map(|it| it.setup.as_str()).collect();
+    assert_eq!(chosen, confirmed);
+    // Twice as good in tuning, and no better afterwards.
+    for trial in measured.trials.iter_mut().filter(|it| it.stage == Stage::Tuning) {
+        trial.steps.iter_mut().for_each(|step| step.rate *= 2.0);
+    }
+    let after = judged(&run).scaled.unwrap().mixes.remove(0);
+    assert_eq!(before.ratios, after.ratios);
+    assert_eq!(before.confirmed, after.confirmed);
+}
+
+#[test]
+fn a_void_trial_costs_its_round_and_is_told_of() {
+    let mut run = made_up(SOUND);
+    let measured = run.scaling.as_mut().unwrap();
+    let victim =
+        measured.trials.iter_mut().find(|it| it.is(Stage::Confirming, "data-heavy", Arm::Split));
+    victim.unwrap().void = Some("split-backend died during the run (signal: 9)".to_owned());
+    let step = &mut measured.trials[0].steps[0];
+    step.void = Some("the clock jumped by 3.0s".to_owned());
+    let summary = judged(&run);
+    assert_eq!(summary.verdicts[0].outcome, Some(Outcome::Refuted), "the run goes on");
+    let scaled = summary.scaled.unwrap();
+    assert_eq!(scaled.mixes[0].ratios.rounds, 5);
+    assert_eq!(scaled.mixes[1].ratios.rounds, 4);
+    let void = &scaled.void_trials[0];
+    assert!(
+        void.trial.starts_with("confirming, data-heavy, round 0, split frontend 1 × "),
+        "{void:?}"
+    );
+    assert_eq!(scaled.void_steps.len(), 1);
+}
+
+#[test]
+fn figures_come_with_what_went_on_beside_them() {
+    let scaled = judged(&made_up(SOUND)).scaled.unwrap();
+    let split: &Confirmed =
+        scaled.mixes[0].confirmed.iter().find(|it| it.arm == Arm::Split).unwrap();
+    assert_eq!(split.around.throttled, [(BACKEND, 0.4), (FRONTEND, 0.4)].map(owned).into());
+    assert_eq!((split.around.beside, split.around.pressure), (0.6, Some(0.2)));
+    assert!((split.frontend.unwrap() - 0.5).abs() < 1e-9);
+    let replica = scaled.replicas.iter().find(|it| it.role == FRONTEND).unwrap();
+    assert_eq!(
+        (replica.db_connections, replica.first_ok_ms, replica.started_mib),
+        (0, 120.0, 15.0)
+    );
+    let cpus: Vec<f64> = scaled.mixes[0].climbed.iter().map(|it| it.cpu).collect();
+    assert_eq!(cpus, [0.25, 0.25, 0.5, 0.5]);
+}
+
+fn owned((name, value): (&str, f64)) -> (String, f64) {
+    (name.to_owned(), value)
+}

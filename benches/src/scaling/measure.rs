@@ -1,0 +1,195 @@
+//! Measures a [`Scaling`]: what has to stand before, then trial by trial.
+
+use std::{path::PathBuf, time::Instant};
+
+use anyhow::{Context, ensure};
+use chrono::Utc;
+use in_process::DatabaseUrl;
+
+use super::{ARMS, Measured, Scaling, trials::Given};
+use crate::{
+    affinity,
+    circumstances::Circumstances,
+    databases::Engine,
+    fleet::{
+        budget::{Room, equal},
+        deployment::Ground,
+        quota::{Enforcement, Kind, Quotas, preflight},
+    },
+    intermediary::Program,
+    journal::{Begun, Progress},
+    load::Generator,
+    machine,
+    parity::{self, Extent},
+    pilot::{Found, Look},
+    plan::Plan,
+    progress,
+    record::{Arm, Layout, Machine, Parity, Pilot, Run, SCHEMA},
+    run::Order,
+    site::{self, Site},
+    store::{self, Folder},
+    visitors::Visitors,
+};
+
+/// What has to stand before the first trial. Groups go before the guardian, who ends what is left in
+/// them.
+struct Stand {
+    quotas: Quotas,
+    enforcement: Enforcement,
+    layout: Layout,
+    server: DatabaseUrl,
+    site: Site,
+}
+
+/// Carries out all searches, and returns the run with the folder where it is kept.
+///
+/// # Errors
+/// One line: what could not be had, found before anything is measured; or the database was gone for
+/// good. A server or balancer that dies costs its trial and nothing else.
+pub async fn measure(
+    order: &Order,
+    engine: &Engine,
+    design: &Scaling,
+) -> anyhow::Result<(PathBuf, Run)> {
+    let started = Utc::now();
+    let machine = machine::machine()?;
+    let mut stand = stand(order, engine, design, &machine).await?;
+    let instrument = (Generator::start()?, Visitors::of(&stand.site.dataset)?);
+    let (parity, mut found) = before(&mut stand.site, order, &instrument).await?;
+    // Nothing is planted here.
+    found.pilot = Pilot { planted_ms: 0.0, waiting_ms: 0.0, ..found.pilot };
+    let Stand { quotas, enforcement, mut layout, server, mut site } = stand;
+    layout.fallbacks.extend(found.remark.clone());
+    let databases = site.seeded.copies("arm", &ARMS, &mut site.guardian).await?;
+    let program = Program::this((site.rig.mark.0, &site.rig.mark.1))?;
+    let mut folder = Folder::create(&store::root()?, started, order.seed)?;
+    let clock = Instant::now();
+    let (rig, quotas) = (&site.rig, &quotas);
+    let (balancing, directory) = (order.balancing, site.dir.as_path());
+    let ground = Ground { rig, quotas, program: &program, balancing, directory };
+    let given = Given {
+        ground,
+        design,
+        order,
+        databases: &databases,
+        server,
+        beside: site.seeded.watched(),
+        instrument: &instrument,
+        found: &found,
+    };
+    let bar = progress::bar("Measuring", design.trials());
+    let measured = given.measure(&bar).await;
+    bar.finish_and_clear();
+    let (setups, trials) = measured?;
+    let (mixes, budget, unit) = (design.mixes.clone(), design.budget, design.unit);
+    let measured = Measured { mixes, budget, unit, setups, enforcement, balancing, trials };
+    let circumstances = Circumstances {
+        machine,
+        build: machine::build(&site.rig.binaries)?,
+        layout,
+        database: engine.kind().to_owned(),
+        dataset: site::rows(&site.dataset),
+        composition: None,
+    };
+    let begun = Begun {
+        schema: SCHEMA,
+        experiment: order.experiment.card.id.to_owned(),
+        preset: order.preset.to_string(),
+        seed: order.seed,
+        place: order.place.flag(),
+        command: order.command(),
+        started,
+        circumstances,
+        programs: site.rig.binaries.fingerprints()?,
+        plan: Plan { restarts: Vec::new() },
+        parity,
+        found,
+    };
+    let progress = Progress { seconds: clock.elapsed().as_secs_f64(), ..Progress::default() };
+    let run = Run { scaling: Some(measured), ..begun.record(folder.id.clone(), progress) };
+    folder.finish(&run)?;
+    Ok((folder.path.clone(), run))
+}
+
+/// Programs, data, and quotas that have been tried out.
+async fn stand(
+    order: &Order,
+    engine: &Engine,
+    design: &Scaling,
+    machine: &Machine,
+) -> anyhow::Result<Stand> {
+    let layout = affinity::layout(&affinity::cores()?);
+    let cores = u32::try_from(layout.server_cores.len())?;
+    let memory_mib = u32::try_from(machine.memory_mib)?;
+    possible(order, engine, design, Room { cores, memory_mib, db_connections: None })?;
+    let mut site = Site::build(engine, layout.clone()).await?;
+    let server = site.seeded.server().context("no PostgreSQL server")?.clone();
+    let limit = in_process::provision::connection_limit(&server).await?;
+    design.largest().fits(Room { cores, memory_mib, db_connections: Some(limit) })?;
+
+    let (name, mark) = (site.rig.mark.0, site.rig.mark.1.clone());
+    let quotas = Quotas::open(&mark);
+    site.guardian.remove_groups_at_end(&quotas)?;
+    progress::say("Burning", "CPU under a quota, to see that it is kept to");
+    let enforcement = preflight(&quotas, &layout.server_cores, (name, &mark)).await?;
+    required(order, &enforcement)?;
+    Ok(Stand { quotas, enforcement, layout, server, site })
+}
+
+/// What can be seen before minutes of building.
+fn possible(order: &Order, engine: &Engine, design: &Scaling, room: Room) -> anyhow::Result<()> {
+    let id = order.experiment.card.id;
+    ensure!(
+        *engine != Engine::Sqlite,
+        "{id}: several servers share one database here, which is for PostgreSQL: --db postgres"
+    );
+    order.balancing.check().context("--balancer")?;
+    let setups = design.monoliths.iter().chain(&design.splits);
+    let budget = equal(setups.map(|setup| &setup.topology))?;
+    ensure!(budget == design.budget, "the setups have {budget}, and not {}", design.budget);
+    ensure!(
+        design.monoliths.len() == design.splits.len(),
+        "{} setups of the monolith against {} of the split: both get the same number of trials",
+        design.monoliths.len(),
+        design.splits.len()
+    );
+    design.largest().fits(room)?;
+    let quotas = Quotas::open(&format!("{}-look", std::process::id()));
+    if let Kind::Affinity { why } = quotas.kind() {
+        required(order, &Enforcement::Affinity { why })?;
+    }
+    Ok(())
+}
+
+fn required(order: &Order, enforcement: &Enforcement) -> anyhow::Result<()> {
+    enforcement.require().map(drop).with_context(|| order.experiment.card.id.to_owned())
+}
+
+/// Parity gate and pilot, on servers and data of their own.
+async fn before(
+    site: &mut Site,
+    order: &Order,
+    (generator, visitors): &(Generator, Visitors),
+) -> anyhow::Result<(Parity, Found)> {
+    const BOTH: [Arm; 2] = [Arm::Monolith, Arm::Split];
+    let databases = site.seeded.copies("gate", &BOTH, &mut site.guardian).await?;
+    let mut fleet = site.rig.start(&databases, &BOTH, "gate").await?;
+    let (monolith, split) = (fleet.system(Arm::Monolith)?, fleet.system(Arm::Split)?);
+    let gate = async {
+        progress::say("Comparing", "both architectures, request by request");
+        let parity = parity::gate(&monolith, &split, &site.dataset, Extent::Everything).await?;
+        progress::say("Piloting", "what a page costs here");
+        split.park()?;
+        let look = Look {
+            generator,
+            visitors,
+            beside: site.seeded.watched().into_iter().collect(),
+            seconds: order.pilot_seconds(),
+            seed: order.seed,
+        };
+        Ok((parity, look.at(&monolith).await?))
+    };
+    let found = fleet.unless_one_dies(gate).await?;
+    fleet.stop().await?;
+    Ok(found)
+}

@@ -1,0 +1,179 @@
+//! Experiments that look for the best way to spend a budget of CPU: how many replicas of how much,
+//! and in the split how much for which tier. What is compared is goodput, the highest rate at which
+//! an SLO is kept, of setups that have exactly the same budget.
+//!
+//! Every arm gets the same number of tuning trials, one for each of its setups in each tuning round;
+//! the best setup of each then goes on to trials of its own, and these alone are what the verdicts
+//! rest on: the highest of several noisy figures is too high, and is never taken for a result.
+//! Beside that, the setups that were found best are tried with one to several units of the budget.
+//!
+//! Here is the design as plain data, `search` looks for one goodput, `trial` is what one such search
+//! leaves behind, `measure` carries all of it out. [`crate::judge`] says what it comes to.
+
+mod beside;
+mod measure;
+mod search;
+mod setups;
+mod steps;
+mod trial;
+mod trials;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::{
+    measure::measure,
+    search::Search,
+    setups::{frontend_share, ladder, monoliths, splits},
+    trial::{Goodput, Server, Stage, Step, Tier, Trial},
+};
+use crate::{
+    fleet::{
+        budget::Budget,
+        quota::{Enforcement, Millicores},
+        topology::Topology,
+    },
+    record::Arm,
+    relay::{Balancing, Policy},
+};
+
+/// The arms: the second is the first once more, searched as independently as the third.
+pub const ARMS: [Arm; 3] = [Arm::Monolith, Arm::Twin, Arm::Split];
+
+/// What visitors ask for, in proportion.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mix {
+    /// What it is called.
+    pub name: String,
+    /// Home pages.
+    pub home: usize,
+    /// For so many article pages.
+    pub article: usize,
+}
+
+/// One way to spend a budget.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Setup {
+    /// Its servers; also its name.
+    pub topology: Topology,
+    /// Who of several replicas gets the next request.
+    pub policy: Policy,
+}
+
+/// Everything that is measured.
+#[derive(Clone, Debug)]
+pub struct Scaling {
+    /// What visitors ask for, one search after the other.
+    pub mixes: Vec<Mix>,
+    /// What every setup of the search has in all.
+    pub budget: Budget,
+    /// One unit of the ladder: what one more replica may have.
+    pub unit: Budget,
+    /// How many units are tried.
+    pub units: Vec<u32>,
+    /// The monolith's setups, and its twin's.
+    pub monoliths: Vec<Setup>,
+    /// The split's; as many.
+    pub splits: Vec<Setup>,
+    /// How often each is tried before one is chosen.
+    pub tuning: u32,
+    /// How often those that were chosen are tried after that.
+    pub confirming: u32,
+    /// How often each step of the ladder is tried.
+    pub climbing: u32,
+    /// Rates that one search for a goodput tries.
+    pub steps: u32,
+    /// For how long each, seconds.
+    pub seconds: f64,
+    /// The ratio of goodputs, split to monolith, from which on scaling apart pays.
+    pub pays: f64,
+}
+
+/// What was measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// What visitors asked for.
+    pub mixes: Vec<Mix>,
+    /// What every setup of the search had in all.
+    pub budget: Budget,
+    /// One unit of the ladder.
+    pub unit: Budget,
+    /// Every setup that was tried.
+    pub setups: Vec<Setup>,
+    /// What kept the servers to it, tried out before.
+    pub enforcement: Enforcement,
+    /// Which balancer stood in front of replicas.
+    pub balancing: Balancing,
+    /// Every trial in the order in which it was measured; none is ever left out.
+    pub trials: Vec<Trial>,
+}
+
+impl Setup {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.topology.name
+    }
+}
+
+impl Scaling {
+    /// The setups of an arm.
+    pub fn setups(&self, arm: Arm) -> &[Setup] {
+        if arm == Arm::Split { &self.splits } else { &self.monoliths }
+    }
+
+    /// How many trials there are in all.
+    pub fn trials(&self) -> u64 {
+        let tuning = self.tuning as usize * (2 * self.monoliths.len() + self.splits.len());
+        let confirming = self.confirming as usize * ARMS.len();
+        let climbing = self.climbing as usize * 2 * self.units.len();
+        (self.mixes.len() * (tuning + confirming + climbing)) as u64
+    }
+
+    /// The most that anything here needs.
+    pub fn largest(&self) -> Budget {
+        let units = self.units.iter().max().copied().unwrap_or_default();
+        Budget {
+            cpu: self.budget.cpu.max(Millicores(self.unit.cpu.0 * units)),
+            memory_mib: self.budget.memory_mib.max(self.unit.memory_mib * units),
+            db_connections: self.budget.db_connections.max(self.unit.db_connections * units),
+        }
+    }
+}
+
+impl Measured {
+    /// The trials of one arm that count, in one stage, on one mix.
+    pub fn trials(&self, stage: Stage, mix: &str, arm: Arm) -> impl Iterator<Item = &Trial> {
+        self.trials.iter().filter(move |trial| trial.is(stage, mix, arm))
+    }
+
+    /// The setup with the highest mean goodput in an arm's tuning trials, if one of them came to a
+    /// goodput. Of equals, the first.
+    pub fn best(&self, mix: &str, arm: Arm, slo_ms: f64) -> Option<&Setup> {
+        Self::best_of(&self.setups, &self.trials, mix, arm, slo_ms)
+    }
+
+    /// The same while it is being measured.
+    fn best_of<'a>(
+        setups: &'a [Setup],
+        trials: &[Trial],
+        mix: &str,
+        arm: Arm,
+        slo_ms: f64,
+    ) -> Option<&'a Setup> {
+        let mean = |setup: &Setup| {
+            let tried = trials.iter().filter(|trial| {
+                trial.is(Stage::Tuning, mix, arm) && trial.setup == setup.topology.name
+            });
+            let found: Vec<f64> = tried.filter_map(|trial| trial.goodput(slo_ms).found()).collect();
+            (!found.is_empty()).then(|| found.iter().sum::<f64>() / found.len() as f64)
+        };
+        let tried = setups.iter().filter_map(|setup| Some((setup, mean(setup)?)));
+        // Not `max_by`, which takes the last of equals.
+        let best = tried.reduce(|best, other| if other.1 > best.1 { other } else { best });
+        best.map(|(setup, _)| setup)
+    }
+
+    /// The setup of that name.
+    pub fn setup(&self, name: &str) -> Option<&Setup> {
+        self.setups.iter().find(|setup| setup.name() == name)
+    }
+}

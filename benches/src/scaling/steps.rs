@@ -1,0 +1,106 @@
+//! One search on servers that run: rate after rate.
+
+use anyhow::bail;
+use nix::unistd::getpid;
+
+use super::{
+    Search,
+    beside::{self, Moment},
+    trial::Step,
+};
+use crate::{
+    executor::GENERATOR,
+    fleet::deployment::View,
+    load::{Generator, Target, poisson},
+    probe::{self, Scope, Watched},
+};
+
+/// Requests before the first step, not counted, for each server that runs.
+const WARM_UP: usize = 40;
+
+/// How often a step that counts for nothing is tried again.
+const ATTEMPTS: u32 = 3;
+
+/// What a search needs.
+pub(super) struct Steps<'a> {
+    pub(super) generator: &'a Generator,
+    pub(super) target: Target,
+    pub(super) view: View,
+    /// The database, where it can be seen.
+    pub(super) beside: Option<Watched>,
+    pub(super) slo_ms: f64,
+    pub(super) number: u32,
+    pub(super) seconds: f64,
+    pub(super) seed: u64,
+}
+
+impl Steps<'_> {
+    /// Tries rates, and leaves each in `steps` as soon as it has been tried.
+    pub(super) async fn search(
+        self,
+        guess: f64,
+        stride: f64,
+        steps: &mut Vec<Step>,
+    ) -> anyhow::Result<()> {
+        self.generator.warm(self.target.clone(), WARM_UP * self.view.watched.len()).await?;
+        let mut search = Search::from(guess, stride);
+        for number in 0..self.number {
+            // Other visitors in every step, the same for all arms.
+            let seed = self.seed.wrapping_add(u64::from(number));
+            search.learn(self.counted(search.next(), seed, steps).await?);
+        }
+        Ok(())
+    }
+
+    /// Tries one rate until it counts, and returns whether it kept the SLO.
+    async fn counted(&self, rate: f64, seed: u64, steps: &mut Vec<Step>) -> anyhow::Result<bool> {
+        let mut why = String::new();
+        for _ in 0..ATTEMPTS {
+            let step = self.step(rate, seed).await?;
+            let (keeps, void) = (step.keeps(self.slo_ms), step.void.clone());
+            steps.push(step);
+            match void {
+                None => return Ok(keeps),
+                Some(reason) => why = reason,
+            }
+        }
+        bail!("{ATTEMPTS} steps at {rate:.0} requests a second came to nothing: {why}")
+    }
+
+    async fn step(&self, rate: f64, seed: u64) -> anyhow::Result<Step> {
+        let Self { generator, target, view, seconds, .. } = self;
+        let arrivals = poisson(rate, *seconds, seed, target.paths.len());
+        let me = Watched { name: GENERATOR.to_owned(), pid: getpid(), scope: Scope::Process };
+        let watched: Vec<_> =
+            view.watched.iter().chain(&self.beside).chain([&me]).cloned().collect();
+        let (waited, groups) = (beside::waited(), view.used()?);
+        let (before, begun) = (probe::read(&watched)?, Moment::now());
+        let tally = generator.open(target.clone(), arrivals).await?;
+        let (usage, ended) = (before.until(&probe::read(&watched)?), Moment::now());
+        let tiers = beside::tiers(&groups, &view.used()?);
+        let elapsed = ended.at.duration_since(begun.at).as_secs_f64();
+        let pressure = waited
+            .zip(beside::waited())
+            .map(|(before, after)| (after.saturating_sub(before).as_secs_f64() / elapsed).min(1.0));
+        let void = tally.void();
+        let void = void.or_else(|| beside::contradiction(&tiers, &usage.cpu_ms));
+        Ok(Step {
+            rate,
+            seconds: *seconds,
+            seed,
+            scheduled: tally.scheduled,
+            completed: tally.completed,
+            latency: tally.latency.to_record(),
+            lag_p99_ms: tally.lag.quantile_us(0.99) as f64 / 1e3,
+            errors: tally.errors,
+            elapsed,
+            cpu_ms: usage.cpu_ms,
+            resident_mib: probe::resident(&watched)?,
+            tiers,
+            foreign_cpu: usage.foreign_cpu,
+            steal: usage.steal,
+            pressure,
+            void: void.or_else(|| begun.jump(ended)),
+        })
+    }
+}

@@ -1,0 +1,73 @@
+use super::*;
+
+/// A step at `rate` of which every answer took `ms`, on a server that needs a millisecond for each.
+pub(crate) fn step(rate: f64, ms: u64) -> Step {
+    let scheduled = rate as u64;
+    let cpu_ms = [("monolith", rate), ("postgres", rate / 2.0), ("generator", rate / 4.0)];
+    let tier = Tier { cpu_ms: rate, throttled: 0.25, stopped_ms: 30.0 };
+    Step {
+        rate,
+        seconds: 1.0,
+        seed: 1,
+        scheduled,
+        completed: scheduled,
+        errors: BTreeMap::new(),
+        latency: Histogram(vec![(ms * 1000, scheduled)]),
+        lag_p99_ms: 0.1,
+        elapsed: 1.0,
+        cpu_ms: cpu_ms.map(|(name, ms)| (name.to_owned(), ms)).into(),
+        resident_mib: [("monolith".to_owned(), 20.0)].into(),
+        tiers: [("monolith".to_owned(), tier)].into(),
+        foreign_cpu: 0.0,
+        steal: 0.0,
+        pressure: None,
+        void: None,
+    }
+}
+
+/// A trial with these steps.
+pub(crate) fn trial(steps: Vec<Step>) -> Trial {
+    Trial {
+        stage: Stage::Tuning,
+        round: 0,
+        mix: "render-heavy".to_owned(),
+        arm: Arm::Monolith,
+        setup: "1 × 0.400 CPU".to_owned(),
+        servers: Vec::new(),
+        steps,
+        void: None,
+    }
+}
+
+#[test]
+fn the_goodput_lies_between_what_kept_the_slo_and_what_did_not() {
+    let found = trial(vec![step(100.0, 10), step(200.0, 80), step(121.0, 20)]);
+    let Goodput::Found(rate) = found.goodput(50.0) else { panic!("{found:?}") };
+    assert!((rate - (121.0f64 * 200.0).sqrt()).abs() < 1e-9);
+    assert_eq!(found.at_goodput(50.0).unwrap().rate, 121.0);
+    assert_eq!(found.goodput(100.0), Goodput::Above(200.0));
+    assert_eq!(found.goodput(5.0), Goodput::Below(100.0));
+    assert_eq!(trial(Vec::new()).goodput(50.0), Goodput::Nothing);
+}
+
+#[test]
+fn a_step_that_is_void_says_nothing_about_the_goodput() {
+    let mut steps = vec![step(100.0, 10), step(200.0, 80)];
+    steps[1].void = Some("the clock jumped".to_owned());
+    assert_eq!(trial(steps).goodput(50.0), Goodput::Above(100.0));
+}
+
+#[test]
+fn an_answer_that_never_came_is_late() {
+    let mut lost = step(100.0, 10);
+    lost.latency.0[0].1 = 98;
+    assert!(!lost.keeps(50.0));
+    lost.latency.0[0].1 = 99;
+    assert!(lost.keeps(50.0));
+}
+
+#[test]
+fn the_cpu_of_servers_is_told_from_that_of_everybody_else() {
+    let step = step(100.0, 10);
+    assert_eq!((step.cpu_of(true), step.cpu_of(false)), (100.0, 75.0));
+}

@@ -1,0 +1,276 @@
+//! Trial after trial: fresh servers, a search, and on to the next, whatever became of the last.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use anyhow::{Context, bail};
+use http::Uri;
+use in_process::{DatabaseUrl, provision};
+use indicatif::ProgressBar;
+use rand_chacha::{
+    ChaCha8Rng,
+    rand_core::{Rng, SeedableRng},
+};
+use tokio::time::sleep;
+
+use super::{
+    ARMS, Goodput, Measured, Mix, Scaling, Setup, setups,
+    steps::Steps,
+    trial::{Server, Stage, Trial},
+};
+use crate::{
+    databases::Databases,
+    fleet::{
+        budget::Budget,
+        deployment::{self, Deployment, Ground},
+    },
+    load::{Generator, Target},
+    pilot::Found,
+    probe::Watched,
+    record::{Arm, Page},
+    run,
+    stats::below,
+    visitors::Visitors,
+};
+
+/// Where the first search of a setup begins: as a share of what its CPU would be worth in
+/// monolith's pages; and by which factor it goes on from there.
+const FIRST: (f64, f64) = (0.55, 1.4);
+
+/// By which factor later searches of the same setup go on from what the one before found.
+const AGAIN: f64 = 1.12;
+
+/// After so many void trials in a row, something is wrong that will not pass.
+const HOPELESS: usize = 6;
+
+/// How often, and how far apart, a database that does not answer is asked again: it may be
+/// recovering.
+const DATABASE: (usize, Duration) = (60, Duration::from_millis(500));
+
+/// What all trials of a run are given.
+pub(super) struct Given<'a> {
+    pub(super) ground: Ground<'a>,
+    pub(super) design: &'a Scaling,
+    pub(super) order: &'a run::Order,
+    pub(super) databases: &'a Databases,
+    /// The database's server.
+    pub(super) server: DatabaseUrl,
+    /// Its processes, where they can be seen.
+    pub(super) beside: Option<Watched>,
+    pub(super) instrument: &'a (Generator, Visitors),
+    pub(super) found: &'a Found,
+}
+
+/// All trials of a run.
+struct Trials<'a> {
+    given: Given<'a>,
+    slo_ms: f64,
+    rng: ChaCha8Rng,
+    /// What was found last, by mix, arm and setup.
+    last: BTreeMap<(String, Arm, String), f64>,
+    /// What was measured.
+    done: Vec<Trial>,
+    /// Every setup that was tried.
+    setups: Vec<Setup>,
+}
+
+/// One trial that is about to be.
+struct Next<'a> {
+    stage: Stage,
+    round: u32,
+    mix: &'a Mix,
+    arm: Arm,
+    setup: Setup,
+}
+
+impl Given<'_> {
+    /// Carries out all trials of the design, and returns every setup that was tried with them.
+    ///
+    /// # Errors
+    /// One line, when there is no point in going on.
+    pub(super) async fn measure(
+        self,
+        bar: &ProgressBar,
+    ) -> anyhow::Result<(Vec<Setup>, Vec<Trial>)> {
+        let Self { design, order, .. } = &self;
+        let mut trials = Trials {
+            slo_ms: order.experiment.card.slo_ms,
+            rng: ChaCha8Rng::seed_from_u64(order.seed),
+            last: BTreeMap::new(),
+            done: Vec::new(),
+            setups: design.monoliths.iter().chain(&design.splits).cloned().collect(),
+            given: self,
+        };
+        trials.all(bar).await?;
+        Ok((trials.setups, trials.done))
+    }
+}
+
+impl Trials<'_> {
+    /// Tuning, confirming and climbing, mix by mix.
+    async fn all(&mut self, bar: &ProgressBar) -> anyhow::Result<()> {
+        let design = self.given.design;
+        for mix in &design.mixes {
+            let each = |arm: Arm| design.setups(arm).iter().map(move |setup| (arm, setup.clone()));
+            let every: Vec<_> = ARMS.into_iter().flat_map(each).collect();
+            self.rounds(Stage::Tuning, design.tuning, mix, &every, bar).await?;
+            let best: Vec<_> =
+                ARMS.into_iter().filter_map(|arm| Some((arm, self.best(mix, arm)?))).collect();
+            self.rounds(Stage::Confirming, design.confirming, mix, &best, bar).await?;
+            for units in &design.units {
+                let mut step = Vec::new();
+                for (arm, best) in best.iter().filter(|(arm, _)| *arm != Arm::Twin) {
+                    let setup = setups::ladder(design.unit, *units, best)?;
+                    if self.setups.iter().all(|known| known.name() != setup.name()) {
+                        self.setups.push(setup.clone());
+                    }
+                    step.push((*arm, setup));
+                }
+                self.rounds(Stage::Climbing, design.climbing, mix, &step, bar).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Every round tries each of `all` once, in an order of its own.
+    async fn rounds(
+        &mut self,
+        stage: Stage,
+        rounds: u32,
+        mix: &Mix,
+        all: &[(Arm, Setup)],
+        bar: &ProgressBar,
+    ) -> anyhow::Result<()> {
+        for round in 0..rounds {
+            // Fisher and Yates.
+            let mut order: Vec<usize> = (0..all.len()).collect();
+            for last in (1..order.len()).rev() {
+                order.swap(last, below(&mut self.rng, last + 1));
+            }
+            // The same visitors for all, and others in every round.
+            let seed = self.rng.next_u64();
+            for (arm, setup) in order.into_iter().filter_map(|index| all.get(index)) {
+                bar.set_message(format!("{}, {}, {}", mix.name, arm.name(), setup.name()));
+                let next = Next { stage, round, mix, arm: *arm, setup: setup.clone() };
+                self.trial(next, seed).await?;
+                bar.inc(1);
+            }
+        }
+        Ok(())
+    }
+
+    async fn trial(&mut self, next: Next<'_>, seed: u64) -> anyhow::Result<()> {
+        let since = self.database_runs_since().await?;
+        let mut trial = Trial {
+            stage: next.stage,
+            round: next.round,
+            mix: next.mix.name.clone(),
+            arm: next.arm,
+            setup: next.setup.name().to_owned(),
+            servers: Vec::new(),
+            steps: Vec::new(),
+            void: None,
+        };
+        let name = format!("trial-{}", self.done.len());
+        let started = self.given.ground.start(deployment::Order {
+            topology: &next.setup.topology,
+            policy: next.setup.policy,
+            database: self.given.databases.of(next.arm)?,
+            arm: next.arm,
+            name: &name,
+        });
+        match started.await {
+            Ok(deployment) => self.search(deployment, &next, seed, &mut trial).await,
+            Err(error) => trial.void = Some(format!("{error:#}")),
+        }
+        // Whatever else went wrong then, this is why.
+        if self.database_runs_since().await? != since {
+            trial.void = Some("the database was restarted".to_owned());
+        }
+        let key = (trial.mix.clone(), trial.arm, trial.setup.clone());
+        if let (None, Goodput::Found(rate)) = (&trial.void, trial.goodput(self.slo_ms)) {
+            self.last.insert(key, rate);
+        }
+        self.done.push(trial);
+        let void = self.done.iter().rev().map_while(|trial| trial.void.as_ref());
+        let void: Vec<&String> = void.take(HOPELESS).collect();
+        match void[..] {
+            [last, ..] if void.len() == HOPELESS => {
+                bail!("the last {HOPELESS} trials came to nothing, the last one because {last}")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn search(
+        &self,
+        mut deployment: Deployment,
+        next: &Next<'_>,
+        seed: u64,
+        trial: &mut Trial,
+    ) {
+        trial.servers = deployment.replicas().iter().map(Server::of).collect();
+        let view = deployment.view();
+        let key = (next.mix.name.clone(), next.arm, next.setup.name().to_owned());
+        let (guess, stride) = match self.last.get(&key) {
+            Some(last) => (*last, AGAIN),
+            None => (FIRST.0 * self.worth(next), FIRST.1),
+        };
+        let (generator, visitors) = self.given.instrument;
+        let paths: Arc<[Uri]> = visitors.mixed(next.mix.home, next.mix.article);
+        let steps = Steps {
+            generator,
+            target: Target { server: view.front, paths },
+            beside: self.given.beside.clone(),
+            view,
+            slo_ms: self.slo_ms,
+            number: self.given.design.steps,
+            seconds: self.given.design.seconds,
+            seed,
+        };
+        let searched = deployment.unless_one_dies(steps.search(guess, stride, &mut trial.steps));
+        let searched = searched.await;
+        let ended = deployment.stop().await;
+        trial.void = searched.and(ended).err().map(|error| format!("{error:#}"));
+    }
+
+    /// What a setup's CPU would be worth if it were a monolith's and all of it went into pages:
+    /// pages of the mix a second.
+    fn worth(&self, next: &Next<'_>) -> f64 {
+        let Mix { home, article, .. } = next.mix;
+        let seconds = |page, times: usize| {
+            let a_second = self.given.found.one_core.get(&page).copied().unwrap_or(f64::INFINITY);
+            times as f64 / a_second
+        };
+        let of_mix = seconds(Page::Home, *home) + seconds(Page::Article, *article);
+        Budget::of(&next.setup.topology).cpu.cores() * (home + article) as f64 / of_mix
+    }
+
+    /// The setup that an arm's tuning trials speak for.
+    fn best(&self, mix: &Mix, arm: Arm) -> Option<Setup> {
+        Measured::best_of(&self.setups, &self.done, &mix.name, arm, self.slo_ms).cloned()
+    }
+
+    /// Since when the database takes connections; waits a while for one that does not.
+    async fn database_runs_since(&self) -> anyhow::Result<String> {
+        let (times, apart) = DATABASE;
+        for _ in 1..times {
+            if let Ok(since) = provision::running_since(&self.given.server).await {
+                return Ok(since);
+            }
+            sleep(apart).await;
+        }
+        let since = provision::running_since(&self.given.server).await;
+        // Its words may hold the address, and that a password.
+        since.ok().with_context(|| format!("the database has not answered for {:?}", apart * 60))
+    }
+}
+
+impl Server {
+    fn of(replica: &deployment::Replica) -> Self {
+        Self {
+            role: replica.role.name().to_owned(),
+            first_ok_ms: replica.server.first_ok.as_secs_f64() * 1e3,
+            resident_mib: replica.server.resident_mib,
+        }
+    }
+}
