@@ -29,7 +29,7 @@ const ROUNDS: u64 = 2;
 /// Visitors who come meanwhile, as a share of those who could be served. It is one half that is to be
 /// shown; where other tests use the machine too, less of it is there.
 const SHARE: f64 = 0.5;
-const SHARE_BESIDE_OTHERS: f64 = 0.2;
+const SHARE_BESIDE_OTHERS: f64 = 0.15;
 
 /// How long the database is away.
 const OUTAGE: Duration = Duration::from_secs(20);
@@ -235,12 +235,15 @@ fn replicas_are_restarted_one_by_one(
         thread::scope(|scope| {
             for roles in [monolith, split] {
                 scope.spawn(move || {
-                    roles.iter().for_each(|role| restart_one_by_one(composition, role))
+                    for role in roles {
+                        restart_one_by_one(composition, role);
+                    }
                 });
             }
         });
     }
     let outcomes = load.stop();
+    figures.rolling.failed = failed(&outcomes).len() as u64;
     nobody_failed(&outcomes);
     let jobs = every_write_had_its_effect_once(composition, &outcomes);
     figures.rolling.rounds = rounds;
@@ -248,7 +251,6 @@ fn replicas_are_restarted_one_by_one(
         * SCALE.map(|scale| composition.replicas(role(scale)).len() as u64).iter().sum::<u64>();
     figures.rolling.pages_per_second = visits.rate * visits.readers.len() as f64;
     figures.rolling.requests = outcomes.len() as u64;
-    figures.rolling.failed = 0;
     figures.rolling.jobs = jobs;
     println!("{:?}", figures.rolling);
 }
@@ -366,9 +368,9 @@ fn one_that_is_killed_takes_no_reader_along(
     figures.joined.seconds = ready.elapsed().as_secs_f64();
 
     let outcomes = load.stop();
+    figures.killed.failed = failed(&outcomes).len() as u64;
     nobody_failed(&outcomes);
     figures.killed.requests = outcomes.len() as u64;
-    figures.killed.failed = 0;
     println!("{:?}, {:?}", figures.killed, figures.joined);
 }
 
