@@ -15,6 +15,11 @@ fn it_drains_on_sigterm() {
 }
 
 #[test]
+fn it_says_that_it_is_about_to_stop() {
+    PROGRAM.leaves();
+}
+
+#[test]
 fn it_refuses_bad_settings_in_one_line() {
     PROGRAM.refuses_bad_settings();
 }

@@ -13,6 +13,7 @@ use std::{net::SocketAddr, time::Duration};
 use anyhow::{Context, anyhow, bail};
 use conduit::{Caller, Conduit, ListArticles, RequestId};
 use contract::dataset::{Dataset, Size};
+use futures_util::future::try_join_all;
 use nix::unistd::Pid;
 use remote::{BackendArgs, Remote};
 
@@ -35,8 +36,9 @@ const REMARKS: [&str; 4] = [
     "a composition runs on whatever cores Docker gives it, and its database and the generator run \
      there too: latency and goodput contain their waiting for each other",
     "no arm is frozen while the other one is measured; each costs a health check every ten seconds",
-    "all traffic goes over Docker's networks and published ports, which is outside of the region \
-     that the card names",
+    "all traffic goes over Docker's networks and published ports, and through a balancer in front of \
+     each server, which is outside of the region that the card names; what the balancers use is \
+     counted with the generator",
     "a composition has no twin and no planted arm, so nothing certifies the instrument: there are \
      figures, and no verdict",
 ];
@@ -51,6 +53,8 @@ const START: &str = "`docker compose up --detach --wait` starts both architectur
 #[derive(Debug)]
 pub struct Composition {
     servers: Vec<Inspected>,
+    /// In front of each of them, in the same order.
+    balancers: Vec<Inspected>,
     postgres: Inspected,
     /// What it was filled with.
     pub dataset: Dataset,
@@ -79,25 +83,26 @@ impl Composition {
         let all = docker::inspect(&running).await?;
         let servers = [MONOLITH, BACKEND, FRONTEND].map(|role| the_only(&all, role));
         let servers: Vec<_> = servers.into_iter().collect::<anyhow::Result<_>>()?;
+        let in_front = |server: &Inspected| the_only(&all, &balancer(server.service()));
+        let balancers = servers.iter().map(in_front).collect::<anyhow::Result<Vec<_>>>()?;
         let postgres = the_only(&all, POSTGRES)?;
-        let dataset = same_data(&servers).await?;
-        Ok(Self { servers, postgres, dataset })
+        let dataset = same_data(&balancers).await?;
+        Ok(Self { servers, balancers, postgres, dataset })
     }
 
     /// The servers as they run.
     pub async fn as_it_runs(&self) -> anyhow::Result<Fleet> {
         let ids: Vec<_> = self.servers.iter().map(|server| server.id.clone()).collect();
-        // Once more: a port that was not fixed changes with every restart.
-        let now = docker::inspect(&ids).await?;
-        let mut pids = processes::first_processes(&ids);
+        let mut pids = processes::servers(&ids);
         if pids.len() < ids.len() {
             // All or none: half of a system would look cheap.
             pids.clear();
         }
         let container = |(arm, role)| {
-            let server = now.iter().find(|server| server.service() == role);
-            let server = server.with_context(|| format!("--compose: {role} is gone"))?;
-            let (id, address) = (server.id.clone(), server.published()?);
+            let pairs = self.servers.iter().zip(&self.balancers);
+            let pair = pairs.into_iter().find(|(server, _)| server.service() == role);
+            let (server, balancer) = pair.with_context(|| format!("--compose: no {role}"))?;
+            let (id, address) = (server.id.clone(), balancer.published()?);
             let pid = pids.get(&id).copied();
             Ok(Member::Container(Container { id, arm, role, address, pid }))
         };
@@ -106,11 +111,10 @@ impl Composition {
         Ok(Fleet::of(roles.map(container).into_iter().collect::<anyhow::Result<_>>()?))
     }
 
-    /// The servers, restarted one after the other and answering again.
+    /// The servers, restarted all at once and answering again.
     pub async fn restarted(&self) -> anyhow::Result<Fleet> {
-        for server in &self.servers {
-            docker::restart(&server.id).await?;
-        }
+        let restarts = self.servers.iter().map(|server| docker::restart(&server.id));
+        try_join_all(restarts).await?;
         let fleet = self.as_it_runs().await?;
         for Process { role, address, .. } in fleet.processes() {
             answered(role, address).await?;
@@ -118,29 +122,32 @@ impl Composition {
         Ok(fleet)
     }
 
-    /// What works beside the servers, for the probe: PostgreSQL, and Docker's proxies. These count
-    /// with the generator: they carry the load, and serve no page.
+    /// What works beside the servers, for the probe: PostgreSQL, the balancers, and Docker's proxies.
+    /// The last two count with the generator: they carry the load, and serve no page.
     pub fn beside(&self) -> Vec<Watched> {
         let database = processes::first_processes(std::slice::from_ref(&self.postgres.id));
         let database = database.into_values().map(|pid| (POSTGRES, pid, Scope::Tree));
-        let addresses = self.servers.iter().flat_map(Inspected::inner_addresses);
+        let ids: Vec<_> = self.balancers.iter().map(|balancer| balancer.id.clone()).collect();
+        let balancers = processes::first_processes(&ids).into_values();
+        let balancers = balancers.map(|pid| (GENERATOR, pid, Scope::Tree));
+        let addresses = self.balancers.iter().flat_map(Inspected::inner_addresses);
         let proxies = processes::proxies(addresses).into_iter();
         let proxies = proxies.map(|pid| (GENERATOR, pid, Scope::Process));
         let watch = |(name, pid, scope)| Watched { name: String::from(name), pid, scope };
-        database.chain(proxies).map(watch).collect()
+        database.chain(balancers).chain(proxies).map(watch).collect()
     }
 
     /// What a reader has to know about figures from a composition.
     pub fn remarks(&self) -> Vec<String> {
         let ids: Vec<_> = self.servers.iter().map(|server| server.id.clone()).collect();
-        let hidden = processes::first_processes(&ids).len() < ids.len();
+        let hidden = processes::servers(&ids).len() < ids.len();
         REMARKS.into_iter().chain(hidden.then_some(HIDDEN)).map(str::to_owned).collect()
     }
 
     /// Images and limits, for the record.
     pub async fn record(&self) -> anyhow::Result<record::Composition> {
         let mut containers = Vec::new();
-        for container in self.servers.iter().chain([&self.postgres]) {
+        for container in self.servers.iter().chain(&self.balancers).chain([&self.postgres]) {
             let limits = &container.host_config;
             containers.push(record::Container {
                 service: container.service().to_owned(),
@@ -154,6 +161,11 @@ impl Composition {
         }
         Ok(record::Composition { engine: docker::version().await?, containers })
     }
+}
+
+/// The service in front of a server.
+fn balancer(role: &str) -> String {
+    format!("{role}-balancer")
 }
 
 /// The one container of a service, healthy.
@@ -178,12 +190,13 @@ fn the_only(all: &[Inspected], service: &str) -> anyhow::Result<Inspected> {
 /// # Errors
 /// When they hold different data, or not what `lab seed` makes: then nobody knows which addresses
 /// there are, and who can sign in.
-async fn same_data(servers: &[Inspected]) -> anyhow::Result<Dataset> {
+async fn same_data(balancers: &[Inspected]) -> anyhow::Result<Dataset> {
     const AGAIN: &str = "`docker compose down --volumes` and another `up` begin anew";
     let mut found = Vec::new();
-    for server in servers.iter().filter(|server| server.service() != FRONTEND) {
-        found.push(newest(server.published()?).await.with_context(|| {
-            format!("--compose: {} does not list its articles", server.service())
+    let of_frontends = balancer(FRONTEND);
+    for api in balancers.iter().filter(|balancer| balancer.service() != of_frontends) {
+        found.push(newest(api.published()?).await.with_context(|| {
+            format!("--compose: there is no list of articles behind {}", api.service())
         })?);
     }
     let [one, other] = found.as_slice() else { bail!("two servers have an API") };

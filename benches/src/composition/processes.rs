@@ -13,25 +13,62 @@ use crate::probe;
 /// Container → its first process. A container is missing when this machine does not see its
 /// processes: then Docker runs in a virtual machine, or elsewhere.
 pub(super) fn first_processes(containers: &[String]) -> BTreeMap<String, Pid> {
-    let mut found = BTreeMap::new();
+    let first = in_containers(containers).into_iter().filter(|found| is_first(&found.status));
+    first.map(|found| (found.container, found.pid)).collect()
+}
+
+/// Container → the server in it: the first process, or what an init process that is the first has
+/// started.
+pub(super) fn servers(containers: &[String]) -> BTreeMap<String, Pid> {
+    let processes = in_containers(containers);
+    let mut servers = BTreeMap::new();
+    for first in processes.iter().filter(|found| is_first(&found.status)) {
+        // A health check runs in the container, too, but was started from outside.
+        let started = |found: &&Found| field(&found.status, "PPid:") == first.pid.to_string();
+        let server = match field(&first.status, "Name:") {
+            INIT => processes.iter().find(started),
+            _ => Some(first),
+        };
+        servers.extend(server.map(|server| (server.container.clone(), server.pid)));
+    }
+    servers
+}
+
+/// Docker's own init process.
+const INIT: &str = "docker-init";
+
+/// A process in one of our containers.
+struct Found {
+    container: String,
+    pid: Pid,
+    /// `/proc/PID/status`, see proc_pid_status(5).
+    status: String,
+}
+
+fn in_containers(containers: &[String]) -> Vec<Found> {
+    let mut found = Vec::new();
     for pid in probe::processes().unwrap_or_default() {
         let read = |file| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
         let cgroups = read("cgroup");
         let container = containers.iter().find(|id| cgroups.contains(id.as_str()));
-        // A health check runs in the container, too, but is not its first process.
-        if let Some(id) = container.filter(|_| is_first(&read("status"))) {
-            found.insert(id.clone(), pid);
-        }
+        found.extend(container.map(|id| Found {
+            container: id.clone(),
+            pid,
+            status: read("status"),
+        }));
     }
     found
 }
 
 /// Whether a process is number 1 of its container: the last of its numbers, one for each namespace
-/// that it is in (proc_pid_status(5)).
+/// that it is in.
 fn is_first(status: &str) -> bool {
-    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
-    let mut numbers = numbers.split_whitespace();
+    let mut numbers = field(status, "NSpid:").split_whitespace();
     numbers.next_back() == Some("1") && numbers.next().is_some()
+}
+
+fn field<'a>(status: &'a str, name: &str) -> &'a str {
+    status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim()
 }
 
 /// Docker's own processes that carry what is sent to a published port into the container at one of
@@ -59,6 +96,13 @@ mod tests {
         assert!(!is_first("Name:\tmonolith\nNSpid:\t4250\t85\t12\n"), "a health check");
         assert!(!is_first("Name:\tinit\nNSpid:\t1\n"), "of the machine itself");
         assert!(!is_first("Name:\tkthreadd\n"));
+    }
+
+    #[test]
+    fn fields_are_found_by_their_names() {
+        let status = "Name:\tdocker-init\nPid:\t7\nPPid:\t3\n";
+        assert_eq!((field(status, "Name:"), field(status, "PPid:")), (INIT, "3"));
+        assert_eq!(field(status, "Uid:"), "");
     }
 
     #[test]

@@ -19,6 +19,16 @@ pub struct ServerArgs {
     #[arg(long, env = "GRACE_SECONDS", value_name = "SECONDS", default_value_t = 10)]
     pub grace_seconds: u32,
 
+    /// Seconds after SIGTERM in which `/readyz` says no and everything else is answered as before, so
+    /// that a balancer sends nobody any more when the server stops listening
+    #[arg(long, env = "SHUTDOWN_DELAY_SECONDS", value_name = "SECONDS", default_value_t = 0)]
+    pub shutdown_delay_seconds: u32,
+
+    /// Most requests in hand at a time; more are answered with 503 at once
+    #[arg(long, env = "MAX_IN_FLIGHT", value_name = "N", default_value_t = 512,
+        value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_in_flight: u32,
+
     /// What to log, to stderr: a level (error, warn, info, debug, trace), or levels per module.
     #[arg(long, env = "LOG", value_name = "FILTER", default_value = "info")]
     pub log: String,
@@ -46,6 +56,11 @@ impl ServerArgs {
     /// How long requests in flight, and jobs, get to finish.
     pub fn grace(&self) -> Duration {
         Duration::from_secs(self.grace_seconds.into())
+    }
+
+    /// How long the server says that it is about to stop before it does.
+    pub fn shutdown_delay(&self) -> Duration {
+        Duration::from_secs(self.shutdown_delay_seconds.into())
     }
 
     /// How long a page may take.

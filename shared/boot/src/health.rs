@@ -1,7 +1,8 @@
 //! The operators' endpoints, and the client that a container runs to ask for them.
 //!
 //! - `/healthz`: the process is alive. It asks nobody, so a dead database gets no server killed.
-//! - `/readyz`: what this server needs (its database, its backend) can be reached right now.
+//! - `/readyz`: what this server needs (its database, its backend) can be reached right now, and it
+//!   is not about to stop.
 //! - `/metrics`: counters in Prometheus' text format, SQL statements and backend calls among them.
 
 use std::{
@@ -15,9 +16,14 @@ use axum::{Router, http::StatusCode, response::IntoResponse, routing::get};
 use conduit::Conduit;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
-/// Routes for operators. The server is ready when what stands behind `port` is.
-pub(crate) fn routes<C: Conduit>(port: C, metrics: PrometheusHandle) -> Router {
+use crate::Stop;
+
+/// Routes for operators. The server is ready when what stands behind `port` is, until it `stop`s.
+pub(crate) fn routes<C: Conduit>(port: C, metrics: PrometheusHandle, stop: Stop) -> Router {
     let readyz = move || async move {
+        if stop.has_begun() {
+            return (StatusCode::SERVICE_UNAVAILABLE, "about to stop\n");
+        }
         match port.ready().await {
             Ok(()) => (StatusCode::OK, "ready\n"),
             Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),

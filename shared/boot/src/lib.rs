@@ -3,8 +3,8 @@
 //! and to report.
 //!
 //! Reading order: [`run`] (what a `main` calls), [`ServerArgs`] (its flags), [`Server`] (bind, say
-//! so, serve, drain), then the middleware in `middleware.rs` and the operators' endpoints in
-//! `health.rs`.
+//! so, serve, drain; the end in phases is in `shutdown.rs`), then the middleware in `middleware.rs`,
+//! `shedding.rs` with it, and the operators' endpoints in `health.rs`.
 
 mod args;
 mod calls;
@@ -14,8 +14,11 @@ mod listen;
 mod middleware;
 mod run;
 mod serve;
+mod shedding;
+mod shutdown;
 
 pub use args::{Runtime, ServerArgs};
 pub use health::{HealthcheckArgs, healthcheck};
 pub use run::{once, run};
-pub use serve::{Server, Stop};
+pub use serve::Server;
+pub use shutdown::Stop;

@@ -13,28 +13,51 @@ use std::{
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, Request, State},
-    http::{HeaderValue, StatusCode},
+    http::{
+        HeaderValue, StatusCode,
+        header::{CONNECTION, RETRY_AFTER},
+    },
     middleware::Next,
     response::{Html, IntoResponse, Response},
 };
 use conduit::{Error, Outcome, limits, wire};
 use futures_util::FutureExt;
 
-use crate::lab_file::LabFile;
+use crate::{
+    Stop,
+    lab_file::LabFile,
+    shedding::{self, InFlight},
+};
 
 /// The largest body that a request may have: the longest article that the contract allows, each of
 /// its characters as long as UTF-8 makes one, and room for what stands around it.
 const MAX_BODY: usize = 4 * limits::MAX_ARTICLE + 64 * 1024;
 
-/// Wraps a server's routes. Health and metrics stay outside, so that watching a server costs it
-/// nothing that is counted.
-pub(crate) fn around(app: Router, lab: Option<LabFile>) -> Router {
-    let lab = lab.map(Arc::new);
-    app.layer(axum::middleware::from_fn_with_state(lab, handle))
+/// What the steps around a request need to know.
+#[derive(Clone)]
+pub(crate) struct Around(Arc<Knowledge>);
+
+struct Knowledge {
+    lab: Option<LabFile>,
+    in_flight: InFlight,
+    stop: Stop,
+}
+
+impl Around {
+    pub(crate) fn new(lab: Option<LabFile>, max_in_flight: u32, stop: Stop) -> Self {
+        let in_flight = InFlight::at_most(usize::try_from(max_in_flight).unwrap_or(usize::MAX));
+        Self(Arc::new(Knowledge { lab, in_flight, stop }))
+    }
+
+    /// Wraps a server's routes. Health and metrics stay outside, so that watching a server costs it
+    /// nothing that is counted, and is possible when it has too much to do.
+    pub(crate) fn layer(self, app: Router) -> Router {
+        app.layer(axum::middleware::from_fn_with_state(self, handle))
+    }
 }
 
 async fn handle(
-    State(lab): State<Option<Arc<LabFile>>>,
+    State(Around(around)): State<Around>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -46,22 +69,10 @@ async fn handle(
     DefaultBodyLimit::max(MAX_BODY).apply(&mut request);
     let is_api = request.uri().path().starts_with(wire::API);
 
-    // 2. An effect of known size, if the lab planted one.
-    if let Some(lab) = lab {
-        lab.spin();
-        lab.wait().await;
-    }
-
-    // 3. The handler. It keeps to the caller's budget by itself; the limit here ends what no budget
-    //    covers, such as a body that never arrives. A panic ends one request, not the server.
-    let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
-    let mut response = match tokio::time::timeout(wire::MAX_BUDGET, answer).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(_panic)) => {
-            tracing::error!(request_id = ?id, "a handler panicked");
-            failure(is_api, &Error::Internal(String::new()))
-        }
-        Err(_elapsed) => failure(is_api, &Error::Unavailable(Outcome::Unknown)),
+    // 2. A place among those that are being answered, until the answer is there.
+    let mut response = match around.in_flight.admit() {
+        Some(_place) => answer(around.lab.as_ref(), request, next, is_api, &id).await,
+        None => turn_away(is_api),
     };
 
     // 4. The books.
@@ -69,7 +80,43 @@ async fn handle(
         tracing::error!(request_id = ?id, detail, "an internal error");
     }
     response.headers_mut().insert(wire::REQUEST_ID, id);
+    if around.stop.has_begun() {
+        // Whoever comes back is to come by a new connection, and so to another server.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     count(response.status());
+    response
+}
+
+/// 3. An effect of known size, if the lab planted one, and then the handler.
+async fn answer(
+    lab: Option<&LabFile>,
+    request: Request,
+    next: Next,
+    is_api: bool,
+    id: &HeaderValue,
+) -> Response {
+    if let Some(lab) = lab {
+        lab.spin();
+        lab.wait().await;
+    }
+    // It keeps to the caller's budget by itself; the limit here ends what no budget covers, such as
+    // a body that never arrives. A panic ends one request, not the server.
+    let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
+    match tokio::time::timeout(wire::MAX_BUDGET, answer).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_panic)) => {
+            tracing::error!(request_id = ?id, "a handler panicked");
+            failure(is_api, &Error::Internal(String::new()))
+        }
+        Err(_elapsed) => failure(is_api, &Error::Unavailable(Outcome::Unknown)),
+    }
+}
+
+fn turn_away(is_api: bool) -> Response {
+    metrics::counter!("conduit_http_requests_shed_total").increment(1);
+    let mut response = failure(is_api, &Error::Unavailable(Outcome::NotDone));
+    response.headers_mut().insert(RETRY_AFTER, shedding::RETRY_AFTER);
     response
 }
 
@@ -104,44 +151,5 @@ fn count(status: StatusCode) {
 }
 
 #[cfg(test)]
-mod tests {
-    use axum::{body::Body, routing::get};
-    use http_body_util::BodyExt;
-    use tower::ServiceExt;
-
-    use super::*;
-
-    async fn ask(app: Router, path: &str, id: Option<&str>) -> (StatusCode, String, String) {
-        let mut request = Request::get(path);
-        if let Some(id) = id {
-            request = request.header(wire::REQUEST_ID, id);
-        }
-        let answer = around(app, None).oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
-        let id = answer.headers()[wire::REQUEST_ID].to_str().unwrap().to_owned();
-        let status = answer.status();
-        let body = answer.into_body().collect().await.unwrap().to_bytes();
-        (status, id, String::from_utf8(body.to_vec()).unwrap())
-    }
-
-    #[tokio::test]
-    async fn a_request_keeps_its_number_unless_it_is_harmful() {
-        let app = || Router::new().route("/", get(|| async { "fine" }));
-        assert_eq!(ask(app(), "/", Some("visitor-1")).await.1, "visitor-1");
-        assert_ne!(ask(app(), "/", Some("a b\tc")).await.1, "a b\tc");
-        assert_ne!(ask(app(), "/", None).await.1, ask(app(), "/", None).await.1);
-    }
-
-    #[tokio::test]
-    async fn a_panic_ends_one_request_in_the_front_doors_own_shape() {
-        async fn broken() -> &'static str {
-            panic!("password=hunter2")
-        }
-        let app = || Router::new().route("/page", get(broken)).route("/api/x", get(broken));
-        let (status, _, body) = ask(app(), "/api/x", None).await;
-        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
-        assert_eq!(body, r#"{"errors":{"server":["internal error"]}}"#);
-        let (status, _, body) = ask(app(), "/page", None).await;
-        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
-        assert!(body.starts_with("<!DOCTYPE html>") && !body.contains("hunter2"));
-    }
-}
+#[path = "middleware_tests.rs"]
+mod tests;

@@ -7,13 +7,14 @@ use axum::Router;
 use conduit::Conduit;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::de::DeserializeOwned;
-use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
-    sync::watch,
-};
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
-use crate::{ServerArgs, calls, health, lab_file::LabFile, listen, middleware};
+use crate::{
+    ServerArgs, calls, health,
+    lab_file::LabFile,
+    listen, middleware,
+    shutdown::{Shutdown, Signals, Stop},
+};
 
 /// A server whose flags are checked, whose logs flow and whose counters count; it does not listen
 /// yet. It comes first in a `main`, so that everything after it can log.
@@ -22,23 +23,11 @@ pub struct Server {
     args: ServerArgs,
     lab: Option<LabFile>,
     metrics: PrometheusHandle,
-    stop: watch::Sender<bool>,
+    shutdown: Shutdown,
 }
 
 /// Sooner than any time limit of a request.
 const SOON: Duration = Duration::from_millis(500);
-
-/// The moment from which on a server begins nothing new.
-#[derive(Clone)]
-pub struct Stop(watch::Receiver<bool>);
-
-impl Stop {
-    /// Waits for it.
-    pub async fn begun(mut self) {
-        // An error means that the server is gone altogether.
-        drop(self.0.wait_for(|stopping| *stopping).await);
-    }
-}
 
 impl Server {
     /// Prepares a server; `role` is its name in the ready line and in logs.
@@ -48,13 +37,13 @@ impl Server {
     pub fn new(role: &'static str, args: ServerArgs) -> anyhow::Result<Self> {
         log_to_stderr(&args.log)?;
         let lab = LabFile::read(&args)?;
-        let stop = watch::Sender::new(false);
-        Ok(Self { role, args, lab, metrics: health::start_counting()?, stop })
+        let shutdown = Shutdown::new();
+        Ok(Self { role, args, lab, metrics: health::start_counting()?, shutdown })
     }
 
     /// The moment from which on this server begins nothing new.
     pub fn stop(&self) -> Stop {
-        Stop(self.stop.subscribe())
+        self.shutdown.watch()
     }
 
     /// What the lab's file says about jobs; nothing where there is no file.
@@ -65,8 +54,9 @@ impl Server {
         self.lab.as_ref().map_or_else(|| Ok(T::default()), LabFile::jobs)
     }
 
-    /// Serves `app` until SIGTERM or Ctrl-C, then lets requests in flight finish. What runs `beside`
-    /// it has to end by itself when [`stop`](Self::stop) says so, in its own time.
+    /// Serves `app` until SIGTERM or Ctrl-C. Then `/readyz` says no for as long as
+    /// `--shutdown-delay-seconds` says, and requests in flight finish. What runs `beside` it has to
+    /// end by itself when [`stop`](Self::stop) says so, in its own time.
     ///
     /// When it serves, it prints its one line on stdout, `ready http://ADDR:PORT role=ROLE`, which
     /// tests and the lab wait for. Everything else it has to say goes to stderr. `/readyz` says
@@ -81,12 +71,13 @@ impl Server {
         port: C,
         beside: impl Future<Output = ()>,
     ) -> anyhow::Result<()> {
-        let Self { role, args, lab, metrics, stop } = self;
+        let Self { role, args, lab, metrics, shutdown } = self;
         let app = match &lab {
             Some(lab) if lab.calls() => app.merge(calls::routes(port.clone())),
             _ => app,
         };
-        let app = middleware::around(app, lab).merge(health::routes(port, metrics));
+        let around = middleware::Around::new(lab, args.max_in_flight, shutdown.watch());
+        let app = around.layer(app).merge(health::routes(port, metrics, shutdown.watch()));
 
         tokio::spawn(tick());
         // Signals are caught before the ready line is printed: whoever reads it may send one.
@@ -96,31 +87,38 @@ impl Server {
         writeln!(std::io::stdout(), "ready http://{address} role={role}").context("stdout")?;
         tracing::info!(%address, role, "serving");
 
-        let stopped = Stop(stop.subscribe());
-        let over_tcp = axum::serve(listener, app.clone());
-        let over_tcp = over_tcp.with_graceful_shutdown(stopped.clone().begun()).into_future();
+        let over_tcp = axum::serve(listener, app.clone())
+            .with_graceful_shutdown(shutdown.watch().draining())
+            .into_future();
+        let draining = shutdown.watch().draining();
         let over_unix = async {
             let Some(socket) = socket else { return Ok(()) };
-            axum::serve(socket, app).with_graceful_shutdown(stopped.begun()).await
+            axum::serve(socket, app).with_graceful_shutdown(draining).await
         };
         let serving = async { tokio::try_join!(over_tcp, over_unix).map(drop) };
         tokio::pin!(serving, beside);
         tokio::select! {
             ended = &mut serving => return ended.context("serving"),
             () = &mut beside => bail!("jobs have ended by themselves"),
-            () = signals.next() => stop.send_replace(true),
+            () = signals.next() => {}
         };
         tracing::info!(role, "draining");
         let drained = async {
-            // What is beside keeps to the grace time by itself, and has something to do after it.
-            let requests = tokio::time::timeout(args.grace(), &mut serving);
-            let (requests, ()) = tokio::join!(requests, &mut beside);
-            match requests {
-                Ok(ended) => ended.context("draining"),
-                Err(_elapsed) => {
-                    bail!("--grace-seconds: requests still ran after {} s", args.grace_seconds)
+            let limit = async {
+                shutdown.begin(tokio::time::sleep(args.shutdown_delay())).await;
+                tokio::time::sleep(args.grace()).await;
+            };
+            let requests = async {
+                tokio::select! {
+                    ended = &mut serving => ended.context("draining"),
+                    () = limit => {
+                        bail!("--grace-seconds: requests still ran after {} s", args.grace_seconds)
+                    }
                 }
-            }
+            };
+            // What is beside keeps to the grace time by itself, and has something to do after it.
+            let (requests, ()) = tokio::join!(requests, &mut beside);
+            requests
         };
         tokio::select! {
             drained = drained => drained?,
@@ -147,25 +145,4 @@ fn log_to_stderr(filter: &str) -> anyhow::Result<()> {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
     tracing_subscriber::registry().with(filter).with(lines).try_init().context("--log")
-}
-
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn catch() -> anyhow::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate()).context("SIGTERM")?,
-            interrupt: signal(SignalKind::interrupt()).context("SIGINT")?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
 }

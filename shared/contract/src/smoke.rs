@@ -74,6 +74,28 @@ impl Program {
         assert!(server.wait().expect("to end").0.success());
     }
 
+    /// With a delay it says first that it is about to stop, and serves as before; a second signal
+    /// cuts that short.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn leaves(self) {
+        let data = tempfile::tempdir().expect("a temporary directory");
+        let data = data.path().to_str().expect("a temporary path in UTF-8");
+        let long = ["--shutdown-delay-seconds", "3600"];
+        let args = [&["serve", "--listen", "127.0.0.1:0", "--data-dir", data][..], &long].concat();
+        let server = Server::start(command(self.binary, &args, &[])).expect("a ready server");
+        let asks = |path| server.get(path).expect("an answer").status;
+        assert_eq!(asks("/readyz"), 200);
+        server.terminate().expect("to be alive");
+        eventually("it says that it is about to stop", || asks("/readyz") == 503);
+        for path in ["/healthz", "/api/tags", "/api/articles"] {
+            assert_eq!(asks(path), 200, "{path}");
+        }
+        server.terminate().expect("to be alive");
+        assert!(!server.wait().expect("to end").0.success());
+    }
+
     /// Bad settings: one line that names the setting, and an exit code that is not 0.
     ///
     /// # Panics

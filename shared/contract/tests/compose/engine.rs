@@ -53,6 +53,19 @@ impl Engine {
         command
     }
 
+    /// Runs the calling test again where the ports are that containers publish, if that is elsewhere;
+    /// says whether it succeeded there.
+    pub(crate) fn test_where_ports_are(&self, test: &str) -> Option<bool> {
+        const THERE: &str = "COMPOSE_TEST_IS_THERE";
+        if self.wrapper.is_none() || std::env::var_os(THERE).is_some() {
+            return None;
+        }
+        let this = std::env::current_exe().expect("this program");
+        let mut again = self.beside(this.to_str().expect("UTF-8"));
+        again.args(["--exact", test, "--nocapture"]).env(THERE, "1");
+        Some(again.status().expect("the test").success())
+    }
+
     /// A command that sees the ports that containers publish. The kit's engine has a network of its
     /// own, and publishes them there.
     fn beside(&self, program: &str) -> Command {
@@ -97,29 +110,46 @@ pub(crate) struct Composition {
     engine: Engine,
     root: PathBuf,
     name: String,
-    binaries: Option<PathBuf>,
+    overrides: Vec<PathBuf>,
 }
 
 impl Composition {
     /// A composition that does not run yet.
     pub(crate) fn new(engine: Engine) -> Self {
         let name = format!("conduit-test-{}", std::process::id());
-        Self { engine, root: repository(), name, binaries: None }
+        Self { engine, root: repository(), name, overrides: Vec::new() }
     }
 
     /// Builds the images: as the Dockerfile says, or with ready binaries from the directory that
     /// `COMPOSE_BINARIES` names (relative to the repository) in place of its compile stage.
     pub(crate) fn build(&mut self) {
         if let Some(binaries) = std::env::var_os("COMPOSE_BINARIES") {
-            self.binaries = Some(self.replace_compile_stage(&self.root.join(binaries)));
+            let replaced = self.without_compile_stage(&self.root.join(binaries));
+            self.override_with("binaries.json", &replaced);
         }
         self.compose(&[], &["build", "--quiet"]);
     }
 
-    /// Writes an override file in which a directory stands in for the stage named `build`.
-    fn replace_compile_stage(&self, binaries: &Path) -> PathBuf {
-        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compose");
-        let out = directory.join("out");
+    /// A file of the repository.
+    pub(crate) fn in_repository(&self, path: &str) -> PathBuf {
+        self.root.join(path)
+    }
+
+    /// A directory for files that containers get.
+    pub(crate) fn folder(&self) -> &'static Path {
+        Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/compose"))
+    }
+
+    /// From now on this is said on top of the repository's file.
+    pub(crate) fn override_with(&mut self, name: &str, what: &Value) {
+        let file = self.folder().join(name);
+        fs::write(&file, what.to_string()).expect("the override file");
+        self.overrides.push(file);
+    }
+
+    /// What lets a directory stand in for the stage named `build`.
+    fn without_compile_stage(&self, binaries: &Path) -> Value {
+        let out = self.folder().join("out");
         fs::create_dir_all(&out).expect("a directory for binaries");
         for name in ["monolith", "split-frontend", "split-backend", "lab"] {
             fs::copy(binaries.join(name), out.join(name)).expect(name);
@@ -127,19 +157,17 @@ impl Composition {
         let config = self.compose(&[], &["config", "--format", "json"]);
         let config: Value = serde_json::from_str(&config).expect("JSON");
         let services = config["services"].as_object().expect("services");
-        let replaced = json!({ "build": { "additional_contexts": { "build": directory } } });
+        let replaced = json!({ "build": { "additional_contexts": { "build": self.folder() } } });
         let built = services.iter().filter(|(_, service)| service.get("build").is_some());
         let services: Value = built.map(|(name, _)| (name.clone(), replaced.clone())).collect();
-        let file = directory.join("override.json");
-        fs::write(&file, json!({ "services": services }).to_string()).expect("the override file");
-        file
+        json!({ "services": services })
     }
 
     fn command(&self, env: &[(&str, &str)], args: &[&str]) -> Command {
         let mut command = self.engine.docker(&["compose", "--progress", "quiet"]);
         command.current_dir(&self.root).args(["--project-name", &self.name]);
         command.args(["--file", "docker-compose.yml"]);
-        if let Some(file) = &self.binaries {
+        for file in &self.overrides {
             command.arg("--file").arg(file);
         }
         // What `.env` sets would lose against the environment of whoever runs the tests.
@@ -173,7 +201,7 @@ impl Composition {
 
     /// Starts a service's container again, without a look at what it depends on.
     pub(crate) fn start_alone(&self, service: &str) {
-        self.on_container("start", service);
+        self.on_container("start", &self.only(service));
     }
 
     /// Runs a command in a service's container, and says whether it succeeded and what it printed.
@@ -184,10 +212,40 @@ impl Composition {
 
     /// What the engine knows of a service's container.
     pub(crate) fn container(&self, service: &str) -> Container {
-        let id = self.compose(&[], &["ps", "--all", "--quiet", service]);
-        let inspected = self.engine.docker(&["inspect", id.trim()]).output().expect("docker");
+        self.inspect(&self.only(service))
+    }
+
+    /// The ids of a service's containers, in any order; also of those that have ended.
+    pub(crate) fn replicas(&self, service: &str) -> Vec<String> {
+        let ids = self.compose(&[], &["ps", "--all", "--quiet", service]);
+        ids.lines().map(str::to_owned).collect()
+    }
+
+    fn only(&self, service: &str) -> String {
+        let mut ids = self.replicas(service);
+        assert_eq!(ids.len(), 1, "containers of {service}");
+        ids.remove(0)
+    }
+
+    /// What the engine knows of a container.
+    pub(crate) fn inspect(&self, id: &str) -> Container {
+        let inspected = self.engine.docker(&["inspect", id]).output().expect("docker");
         let all: Value = serde_json::from_slice(&inspected.stdout).expect("JSON");
         Container(all[0].clone())
+    }
+
+    /// Runs a command in a container and gives what it printed.
+    pub(crate) fn exec_in(&self, id: &str, command: &[&str]) -> String {
+        let output = self.engine.docker(&[&["exec", id], command].concat()).output();
+        String::from_utf8(output.expect("docker").stdout).expect("UTF-8")
+    }
+
+    /// What a database answers, without any decoration.
+    pub(crate) fn sql(&self, database: &str, query: &str) -> String {
+        let psql = ["psql", "--username=postgres", "-XAtc", query, database];
+        let (succeeded, answer) = self.exec("postgres", &psql);
+        assert!(succeeded, "{query}");
+        answer.trim().to_owned()
     }
 
     /// The size of a service's image, bytes.
@@ -201,21 +259,20 @@ impl Composition {
 
     /// Everything that a service's container has written to stderr.
     pub(crate) fn log(&self, service: &str) -> String {
-        let output = self.on_container("logs", service);
+        let output = self.on_container("logs", &self.only(service));
         String::from_utf8(output.stderr).expect("UTF-8")
     }
 
-    fn on_container(&self, command: &str, service: &str) -> Output {
-        let container = self.container(service);
-        let id = container.at("/Id").as_str().expect("an id");
+    /// Runs a Docker command on a container; it has to succeed.
+    pub(crate) fn on_container(&self, command: &str, id: &str) -> Output {
         let output = self.engine.docker(&[command, id]).output().expect("docker");
         assert!(output.status.success(), "docker {command}: {output:?}");
         output
     }
 
-    /// Where a service's port is published, as `host:port`.
-    pub(crate) fn address(&self, service: &str) -> String {
-        self.compose(&[], &["port", service, "3000"]).trim().to_owned()
+    /// Where a server can be asked, as `host:port`: at the balancer in front of it.
+    pub(crate) fn address(&self, server: &str) -> String {
+        self.compose(&[], &["port", &format!("{server}-balancer"), "3000"]).trim().to_owned()
     }
 
     /// Runs the lab on this composition: the one that the images got, or else what Cargo builds.
