@@ -61,8 +61,16 @@ impl Lane {
         &self,
         patience: Duration,
     ) -> impl Future<Output = Option<OwnedSemaphorePermit>> + use<> {
-        let slot = self.slots.clone().acquire_owned();
-        async move { tokio::time::timeout(patience, slot).await.ok()?.ok() }
+        // One that is free is taken now, and not when the job is first polled: what has a slot runs,
+        // also if the worker is told to stop a moment later.
+        let free = self.slots.clone().try_acquire_owned().ok();
+        let slots = self.slots.clone();
+        async move {
+            match free {
+                Some(slot) => Some(slot),
+                None => tokio::time::timeout(patience, slots.acquire_owned()).await.ok()?.ok(),
+            }
+        }
     }
 
     /// None of those that wait begins any more.
@@ -97,6 +105,14 @@ mod tests {
         assert_eq!(lane.wants(), slots, "what is handed back says nothing of how long jobs take");
         lane.found(0, slots);
         assert_eq!(lane.wants(), 0, "there are none");
+    }
+
+    #[tokio::test]
+    async fn who_was_given_a_slot_has_it_though_the_lane_is_closed_before_it_begins() {
+        let lane = Lane::new(Kind::Digest);
+        let slot = lane.slot(Duration::ZERO);
+        lane.close();
+        assert!(slot.await.is_some());
     }
 
     #[tokio::test]
