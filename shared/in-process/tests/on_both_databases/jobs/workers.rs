@@ -31,11 +31,13 @@ async fn a_worker_that_stops_lets_end_what_does_end_in_time() {
         insert(app, "synthetic", "{\"number\": 1, \"sleep_ms\": 300}", Utc::now()).await;
         let worker = Worker::start(app, Duration::from_secs(20));
         until(app, "state = 'running'").await;
-        worker.stop.send(()).unwrap();
-        insert(app, "synthetic", "{\"number\": 2}", Utc::now()).await;
-        worker.ended.await.unwrap();
-        assert_eq!(number(app, "select count(*) from job where state = 'ready'").await, 1, "{on}");
+        worker.stop().await;
+        assert_eq!(number(app, "select count(*) from job").await, 0, "{on}");
         assert_eq!(number(app, "select number from synthetic_effect").await, 1, "{on}");
+        // From then on it takes none.
+        insert(app, "synthetic", "{\"number\": 2}", Utc::now()).await;
+        Worker::start(app, Duration::from_secs(20)).stop().await;
+        assert_eq!(number(app, "select count(*) from job where state = 'ready'").await, 1, "{on}");
     }
 }
 
