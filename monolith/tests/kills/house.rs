@@ -157,8 +157,8 @@ impl House {
         Server::start(command(env!("CARGO_BIN_EXE_monolith"), &args, &env)).ok()
     }
 
-    /// Puts jobs into the table that no request brings: some that fail, one that a worker has left,
-    /// and a digest, if it is needed or there are days to spare.
+    /// Puts jobs into the table that no request brings: some that just end, some that fail, one that a
+    /// worker has left, and a digest, if it is needed or there are days to spare.
     async fn plant(&mut self, digest: bool) {
         let day = if digest || self.days.len() > KEPT_DAYS { self.days.pop() } else { None };
         let number = 1_000_000_000 + i64::try_from(self.planted.len()).unwrap();
@@ -166,7 +166,12 @@ impl House {
         self.failing += 3;
         let fails = ("synthetic", json!({ "fails": "error" }), "ready");
         let digest = day.map(|day| ("digest", json!({ "day": day }), "ready"));
+        // Without an effect that ends it. Three that end one after the other.
+        let plain = |sleep_ms: u32| Some(("synthetic", json!({ "sleep_ms": sleep_ms }), "ready"));
         let jobs = [
+            plain(10),
+            plain(100),
+            plain(200),
             Some(fails.clone()),
             Some(fails.clone()),
             Some(fails),
