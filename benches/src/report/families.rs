@@ -3,9 +3,8 @@
 use askama::Template;
 
 use super::{
-    explain,
-    finding::{self, Notice, Sentence},
-    page::{self, Answer, CheckLine},
+    finding::Sentence,
+    frame::Frame,
     svg::{Anchor, Scale, Svg, ticks},
     terminal,
 };
@@ -19,22 +18,10 @@ use crate::{
 #[derive(Template)]
 #[template(path = "families.html")]
 struct Page<'a> {
-    css: &'static str,
-    title: &'static str,
-    id: &'static str,
-    when: String,
-    run: &'a Run,
-    notice: Option<Notice>,
-    resamples: String,
+    frame: Frame<'a>,
     restarts: usize,
-    verdicts: Vec<Answer<'a>>,
-    finding: Vec<Sentence>,
     panels: Vec<Panel>,
-    checks: Vec<CheckLine>,
     conduct: String,
-    card: Vec<(&'static str, Vec<String>)>,
-    facts: Vec<(&'static str, String)>,
-    json: String,
 }
 
 /// The picture of one family.
@@ -52,22 +39,10 @@ pub(super) fn html(
     restarts: usize,
 ) -> anyhow::Result<String> {
     let page = Page {
-        css: page::CSS,
-        title: card.title,
-        id: card.id,
-        when: page::when(run),
-        run,
-        notice: finding::notice(run, summary),
-        resamples: words::count(u64::from(summary.resamples)),
+        frame: Frame::of(run, card, summary, "", sentences(summary))?,
         restarts,
-        verdicts: summary.verdicts.iter().map(page::answer).collect(),
-        finding: sentences(summary),
         panels: summary.families.iter().map(panel).collect(),
-        checks: summary.certificate.checks.iter().map(page::check_line).collect(),
         conduct: terminal::conduct(&summary.conduct),
-        card: explain::sections(card),
-        facts: page::facts(run),
-        json: page::embedded(summary)?,
     };
     Ok(page.render()?)
 }

@@ -5,10 +5,9 @@ use askama::Template;
 use super::{
     charts::{self, Row, Rows},
     curves::{Curve, Curves},
-    explain,
-    finding::{self, Notice, Sentence},
+    finding::{self, Sentence},
+    frame::Frame,
     latency,
-    page::{self, Answer, CheckLine},
     svg::{Anchor, Scale, Svg},
     terminal,
 };
@@ -27,28 +26,16 @@ use crate::{
 #[derive(Template)]
 #[template(path = "grid.html")]
 struct Page<'a> {
-    css: &'static str,
-    title: &'static str,
-    id: &'static str,
-    when: String,
-    run: &'a Run,
-    notice: Option<Notice>,
-    resamples: String,
-    verdicts: Vec<Answer<'a>>,
-    finding: Vec<Sentence>,
+    frame: Frame<'a>,
     controls: Option<Sentence>,
     bars: Rows,
     lines: Option<String>,
     table: Vec<[String; 5]>,
     limits: Rows,
-    checks: Vec<CheckLine>,
     conduct: String,
     gated: Vec<[String; 4]>,
     foreign_limit: String,
     rounds: usize,
-    card: Vec<(&'static str, Vec<String>)>,
-    facts: Vec<(&'static str, String)>,
-    json: String,
 }
 
 /// The whole page.
@@ -63,28 +50,16 @@ pub(super) fn html(
         return latency::html(run, card, summary, &grid);
     }
     let page = Page {
-        css: page::CSS,
-        title: card.title,
-        id: card.id,
-        when: page::when(run),
-        run,
-        notice: finding::notice(run, summary),
-        resamples: words::count(u64::from(summary.resamples)),
-        verdicts: summary.verdicts.iter().map(page::answer).collect(),
-        finding: sentences(summary),
+        frame: Frame::of(run, card, summary, "", sentences(summary))?,
         controls: finding::controls(summary),
         bars: charts::cells(summary),
         lines: (grid.picture == Picture::Lines).then(|| lines(&grid, summary)),
         table: table(summary),
         limits: limits(summary),
-        checks: summary.certificate.checks.iter().map(page::check_line).collect(),
         conduct: terminal::trials(summary),
         gated: summary.findings.iter().filter_map(gated).collect(),
         foreign_limit: format!("{}\u{a0}%", FOREIGN_LIMIT * 100.0),
         rounds: summary.findings.first().map_or(0, |finding| finding.rounds),
-        card: explain::sections(card),
-        facts: page::facts(run),
-        json: page::embedded(summary)?,
     };
     Ok(page.render()?)
 }

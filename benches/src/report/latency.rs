@@ -8,10 +8,9 @@ use askama::Template;
 use super::{
     charts::{Row, Rows},
     curves::{Curve, Curves},
-    explain,
-    finding::{self, Notice, Sentence},
+    finding::{self, Sentence},
+    frame::Frame,
     grid,
-    page::{self, Answer, CheckLine},
     svg::{Scale, Svg},
     terminal,
 };
@@ -40,28 +39,16 @@ const CALCULATOR: &str = include_str!("../../templates/calculator.js");
 #[derive(Template)]
 #[template(path = "latency.html")]
 struct Page<'a> {
-    css: String,
-    title: &'static str,
-    id: &'static str,
-    when: String,
-    run: &'a Run,
-    notice: Option<Notice>,
-    resamples: String,
-    verdicts: Vec<Answer<'a>>,
-    finding: Vec<Sentence>,
+    frame: Frame<'a>,
     controls: Option<Sentence>,
     ladder: Option<Ladder>,
     calls: Option<Calls>,
     links: Vec<[String; 4]>,
     table: Vec<[String; 5]>,
-    checks: Vec<CheckLine>,
     conduct: String,
     gated: Vec<[String; 4]>,
     foreign_limit: String,
     rounds: usize,
-    card: Vec<(&'static str, Vec<String>)>,
-    facts: Vec<(&'static str, String)>,
-    json: String,
 }
 
 /// Rung by rung.
@@ -95,28 +82,16 @@ pub(super) fn html(
     grid: &Grid,
 ) -> anyhow::Result<String> {
     let page = Page {
-        css: format!("{}{STYLE}", page::CSS),
-        title: card.title,
-        id: card.id,
-        when: page::when(run),
-        run,
-        notice: finding::notice(run, summary),
-        resamples: words::count(u64::from(summary.resamples)),
-        verdicts: summary.verdicts.iter().map(page::answer).collect(),
-        finding: grid::sentences(summary),
+        frame: Frame::of(run, card, summary, STYLE, grid::sentences(summary))?,
         controls: finding::controls(summary),
         ladder: (grid.picture == Picture::Ladder).then(|| rungs(summary)),
         calls: (grid.picture == Picture::Calls).then(|| calls(summary)),
         links: links(grid, run, summary),
         table: grid::table(summary),
-        checks: summary.certificate.checks.iter().map(page::check_line).collect(),
         conduct: terminal::trials(summary),
         gated: summary.findings.iter().filter_map(grid::gated).collect(),
         foreign_limit: format!("{}\u{a0}%", FOREIGN_LIMIT * 100.0),
         rounds: summary.findings.first().map_or(0, |finding| finding.rounds),
-        card: explain::sections(card),
-        facts: page::facts(run),
-        json: page::embedded(summary)?,
     };
     Ok(page.render()?)
 }

@@ -3,7 +3,8 @@
 
 use std::fmt::Write;
 
-use super::page::{CheckLine, Line, check_line, facts, lines, remarks};
+use super::frame::{CheckLine, check_line, facts};
+use super::page::{Line, lines, remarks};
 use super::{HTML, explain, finding, grid, latency, scaling, svg, terminal};
 use crate::experiment::{self, Card};
 use crate::judge::scaled::Scaled;

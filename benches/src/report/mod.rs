@@ -10,6 +10,7 @@ mod curves;
 mod explain;
 mod families;
 mod finding;
+mod frame;
 mod grid;
 mod latency;
 mod markdown;

@@ -3,30 +3,20 @@
 use askama::Template;
 
 use super::charts::{self, Rows};
-use super::finding::{self, Notice, Sentence};
-use super::{explain, families, grid, scaling, terminal};
+use super::finding::{self, Sentence};
+use super::frame::Frame;
+use super::{families, grid, scaling, terminal};
 use crate::experiment::{self, Design};
-use crate::judge::summary::{Check, Contrast, Measured, Metric, Outcome, Remark, Summary, Verdict};
+use crate::judge::summary::{Contrast, Measured, Metric, Remark, Summary};
 use crate::judge::{FOREIGN_LIMIT, LAG_LIMIT_MS};
-use crate::record::{Arm, Comparison, Container, Run};
+use crate::record::{Arm, Comparison, Run};
 use crate::words;
-
-/// The style sheet, set into the page: it has to work without any network.
-pub(super) const CSS: &str = include_str!("../../templates/report.css");
 
 #[derive(Template)]
 #[template(path = "report.html")]
 struct Page<'a> {
-    css: &'static str,
-    title: &'static str,
-    id: &'static str,
-    when: String,
-    run: &'a Run,
+    frame: Frame<'a>,
     summary: &'a Summary,
-    notice: Option<Notice>,
-    resamples: String,
-    verdicts: Vec<Answer<'a>>,
-    finding: Vec<Sentence>,
     controls: Option<Sentence>,
     table: Vec<Line>,
     forest: Rows,
@@ -34,23 +24,12 @@ struct Page<'a> {
     latency: Vec<Panel>,
     goodput: Rows,
     slo_ms: f64,
-    checks: Vec<CheckLine>,
     conduct: String,
     limits: [String; 2],
     gated: Vec<GatedLine>,
     remarks: Vec<(&'static str, Vec<String>)>,
-    card: Vec<(&'static str, Vec<String>)>,
     footprint: Vec<[String; 6]>,
     parity: Vec<[String; 3]>,
-    facts: Vec<(&'static str, String)>,
-    json: String,
-}
-
-/// A verdict with its name and the class that colours it.
-pub(super) struct Answer<'a> {
-    pub(super) name: String,
-    pub(super) class: &'static str,
-    pub(super) verdict: &'a Verdict,
 }
 
 /// A line of the table of results.
@@ -67,15 +46,6 @@ struct Panel {
     title: String,
     rate: String,
     svg: String,
-}
-
-/// A control, and how it came out.
-pub(super) struct CheckLine {
-    pub(super) what: String,
-    pub(super) truth: String,
-    pub(super) found: String,
-    pub(super) passed: Option<bool>,
-    pub(super) sentence: String,
 }
 
 /// An estimate with and without flagged slices.
@@ -103,16 +73,8 @@ pub(super) fn html(run: &Run, summary: &Summary) -> anyhow::Result<String> {
     };
     let percent = |share: f64| format!("{}\u{a0}%", share * 100.0);
     let page = Page {
-        css: CSS,
-        title: card.title,
-        id: card.id,
-        when: when(run),
-        run,
+        frame: Frame::of(run, &card, summary, "", finding::finding(run, &card, summary))?,
         summary,
-        notice: finding::notice(run, summary),
-        resamples: words::count(u64::from(summary.resamples)),
-        verdicts: summary.verdicts.iter().map(answer).collect(),
-        finding: finding::finding(run, &card, summary),
         controls: finding::controls(summary),
         table: summary.contrasts.iter().flat_map(lines).collect(),
         forest: charts::forest(summary, questions),
@@ -120,38 +82,14 @@ pub(super) fn html(run: &Run, summary: &Summary) -> anyhow::Result<String> {
         latency: panels(run, summary),
         goodput: charts::goodput(summary),
         slo_ms: card.slo_ms,
-        checks: summary.certificate.checks.iter().map(check_line).collect(),
         conduct: terminal::conduct(&summary.conduct),
         limits: [words::milliseconds(LAG_LIMIT_MS), percent(FOREIGN_LIMIT)],
         gated: summary.contrasts.iter().flat_map(gated_lines).collect(),
         remarks: remarks(summary),
-        card: explain::sections(&card),
         footprint: footprint(run, summary),
         parity: parity(run),
-        facts: facts(run),
-        json: embedded(summary)?,
     };
     Ok(page.render()?)
-}
-
-/// When the run began.
-pub(super) fn when(run: &Run) -> String {
-    run.started.format("%-d %B %Y, %H:%M UTC").to_string()
-}
-
-/// All estimates, as they stand in the page: a `<` in a string must not end the script element that
-/// holds them.
-pub(super) fn embedded(summary: &Summary) -> anyhow::Result<String> {
-    Ok(serde_json::to_string(summary)?.replace('<', "\\u003c"))
-}
-
-pub(super) fn answer(verdict: &Verdict) -> Answer<'_> {
-    let class = match verdict.outcome {
-        Some(Outcome::Supported | Outcome::Refuted | Outcome::Depends | Outcome::Proxied) => "firm",
-        Some(Outcome::Inconclusive) => "open",
-        None => "none",
-    };
-    Answer { name: words::capitalised(words::outcome(verdict.outcome)), class, verdict }
 }
 
 /// The table of results: the question itself, metric by metric.
@@ -197,16 +135,6 @@ fn panels(run: &Run, summary: &Summary) -> Vec<Panel> {
         })
     };
     summary.pages().filter_map(panel).collect()
-}
-
-pub(super) fn check_line(check: &Check) -> CheckLine {
-    CheckLine {
-        what: format!("{}: {}", words::comparison(check.comparison), words::metric(check.metric)),
-        truth: if check.truth == 1.0 { "same".into() } else { words::change(check.truth) },
-        found: check.found.map_or_else(|| "–".into(), words::change_with_interval),
-        passed: check.passed,
-        sentence: check.sentence.clone(),
-    }
 }
 
 /// Both estimates of everything that flagged slices have a part in.
@@ -276,73 +204,4 @@ fn parity(run: &Run) -> Vec<[String; 3]> {
         [words::page(*page).into(), cost.statements.to_string(), cost.backend_calls.to_string()]
     };
     run.parity.per_page.iter().map(row).collect()
-}
-
-/// Under which circumstances all of it is true.
-pub(super) fn facts(run: &Run) -> Vec<(&'static str, String)> {
-    let cores = |cores: &[u32]| {
-        let cores: Vec<String> = cores.iter().map(ToString::to_string).collect();
-        words::list(&cores)
-    };
-    let rows: Vec<String> =
-        run.dataset.iter().map(|(what, n)| format!("{} {what}", words::count(*n))).collect();
-    let machine = &run.machine;
-    let mut facts = vec![
-        (
-            "Machine",
-            format!(
-                "{}, {} cores, {} MiB",
-                machine.cpu,
-                machine.cores,
-                words::count(machine.memory_mib)
-            ),
-        ),
-        ("System", format!("{}, Linux {}", machine.os, machine.kernel)),
-        ("Load before", format!("{:.2}", machine.load_before)),
-        (
-            "Layout",
-            match &run.composition {
-                Some(_) => {
-                    format!("no core is set apart: all share {}", cores(&run.layout.load_cores))
-                }
-                None => format!(
-                    "servers on core {}, generator and database on core {}",
-                    cores(&run.layout.server_cores),
-                    cores(&run.layout.load_cores)
-                ),
-            },
-        ),
-        ("Commit", run.build.commit.clone()),
-        ("Compiler", run.build.rustc.clone()),
-        ("Database", run.database.clone()),
-        ("Data", rows.join(", ")),
-        ("Measured for", format!("{:.0}\u{a0}s", run.seconds)),
-        ("Seed", run.seed.to_string()),
-        ("Run", run.id.clone()),
-    ];
-    if let Some(composition) = &run.composition {
-        facts.push(("Docker engine", composition.engine.clone()));
-        let containers = composition.containers.iter();
-        facts.extend(containers.map(|container| ("Container", contained(container))));
-    }
-    facts.extend(finding::resumptions(run).into_iter().map(|how| ("Interruption", how)));
-    let fallbacks = run.layout.fallbacks.iter();
-    facts.extend(fallbacks.map(|fallback| ("Fallback", fallback.clone())));
-    facts
-}
-
-/// A container in words: what is in it, and what it may use.
-fn contained(container: &Container) -> String {
-    let Container { service, image, image_id, image_bytes, cpus, cores, memory_mib } = container;
-    let limits: Vec<String> = [
-        cpus.map(|cpus| format!("at most {cpus} cores")),
-        cores.as_ref().map(|cores| format!("on core {cores} only")),
-        memory_mib.map(|mib| format!("at most {} MiB", words::count(mib))),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    let limits = if limits.is_empty() { "no limit".to_owned() } else { words::list(&limits) };
-    let size = words::count(image_bytes / 1_000_000);
-    format!("{service}: image {image} of {size}\u{a0}MB ({image_id}), {limits}")
 }

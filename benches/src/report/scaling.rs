@@ -6,9 +6,8 @@ use std::collections::BTreeMap;
 use askama::Template;
 
 use super::{
-    explain,
-    finding::{self, Notice, Sentence},
-    page::{self, Answer, CheckLine},
+    finding::Sentence,
+    frame::Frame,
     scaling_charts::{divisions, ladder},
 };
 use crate::{
@@ -25,23 +24,12 @@ use crate::{
 
 /// What these pictures need beside the style sheet of all reports, which is part of those that are
 /// published already.
-const CSS: &str = concat!(
-    include_str!("../../templates/report.css"),
-    include_str!("../../templates/scaling.css")
-);
+const STYLE: &str = include_str!("../../templates/scaling.css");
 
 #[derive(Template)]
 #[template(path = "scaling.html")]
 struct Page<'a> {
-    css: &'static str,
-    title: &'static str,
-    id: &'static str,
-    when: String,
-    run: &'a Run,
-    notice: Option<Notice>,
-    resamples: String,
-    verdicts: Vec<Answer<'a>>,
-    finding: Vec<Sentence>,
+    frame: Frame<'a>,
     controls: Option<Sentence>,
     budget: String,
     slo_ms: f64,
@@ -52,15 +40,11 @@ struct Page<'a> {
     processes: Vec<[String; 4]>,
     costs: Vec<[String; 6]>,
     head: [&'static str; 6],
-    checks: Vec<CheckLine>,
     conduct: String,
     gated: Vec<[String; 4]>,
     limits: [String; 3],
     remarks: Vec<(&'static str, Vec<String>)>,
     balancing: String,
-    card: Vec<(&'static str, Vec<String>)>,
-    facts: Vec<(&'static str, String)>,
-    json: String,
 }
 
 /// The pictures of one mix.
@@ -80,15 +64,7 @@ pub(super) fn html(run: &Run, card: &Card, summary: &Summary) -> anyhow::Result<
     };
     let percent = |share: f64| format!("{}\u{a0}%", (share * 100.0).round());
     let page = Page {
-        css: CSS,
-        title: card.title,
-        id: card.id,
-        when: page::when(run),
-        run,
-        notice: finding::notice(run, summary),
-        resamples: words::count(u64::from(summary.resamples)),
-        verdicts: summary.verdicts.iter().map(page::answer).collect(),
-        finding: sentences(card, summary),
+        frame: Frame::of(run, card, summary, STYLE, sentences(card, summary))?,
         controls: controls(summary),
         budget: measured.budget.to_string(),
         slo_ms: card.slo_ms,
@@ -99,15 +75,11 @@ pub(super) fn html(run: &Run, card: &Card, summary: &Summary) -> anyhow::Result<
         processes: processes(scaled),
         costs: costs(scaled),
         head: COSTS,
-        checks: summary.certificate.checks.iter().map(page::check_line).collect(),
         conduct: conduct(summary),
         gated: scaled.mixes.iter().filter_map(gated).collect(),
         limits: [percent(FOREIGN_LIMIT), words::milliseconds(LAG_LIMIT_MS), percent(CEILING)],
         remarks: remarks(scaled),
         balancing: measured.balancing.to_string(),
-        card: explain::sections(card),
-        facts: page::facts(run),
-        json: page::embedded(summary)?,
     };
     Ok(page.render()?)
 }

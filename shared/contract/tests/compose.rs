@@ -13,6 +13,8 @@ mod figures;
 mod replicas;
 #[path = "compose/visitors.rs"]
 mod visitors;
+#[path = "compose/visits.rs"]
+mod visits;
 
 use std::{
     fs,
@@ -25,9 +27,12 @@ use engine::{Composition, Engine, eventually};
 use figures::{Figures, between_markers};
 use serde_json::{Value, json};
 
-/// From built images to everything healthy, with new databases to create and to fill: 20 s are
-/// promised, of a machine that has nothing else to do.
-const START: Duration = Duration::from_secs(60);
+/// From built images to everything healthy, with new databases to create and to fill, on a machine that
+/// has nothing else to do: figures of one that takes longer are not published.
+const START: Duration = Duration::from_secs(20);
+
+/// The same beside others.
+const START_BESIDE_OTHERS: Duration = Duration::from_secs(60);
 
 /// What an image may have, bytes.
 const IMAGE: u64 = 120_000_000;
@@ -57,7 +62,9 @@ fn the_composition_keeps_its_promises() {
 
     let took = composition.up();
     println!("up after {took:.1?}");
-    assert!(took <= START, "up only after {took:.1?}");
+    let most = if visits::publishes() { START } else { START_BESIDE_OTHERS };
+    assert!(took <= most, "up only after {took:.1?}");
+    let mut figures = Figures { start_seconds: took.as_secs_f64(), ..Figures::default() };
 
     for step in [
         both_sites_serve_the_seeded_pages,
@@ -72,8 +79,8 @@ fn the_composition_keeps_its_promises() {
         step(&composition);
         println!("{:.1?}", start.elapsed());
     }
-    let figures = replicas::visitors_notice_nothing(&mut composition);
-    if replicas::publishes() {
+    replicas::visitors_notice_nothing(&mut composition, &mut figures);
+    if visits::publishes() {
         publish(&composition, &figures);
     }
 }

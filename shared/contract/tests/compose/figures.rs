@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Figures {
     /// On which machine, in words.
     pub(crate) machine: String,
+    /// From built images to everything healthy, without replicas.
+    pub(crate) start_seconds: f64,
     pub(crate) rolling: Rolling,
     pub(crate) shared: Shared,
     pub(crate) killed: Killed,
@@ -84,6 +86,10 @@ impl Figures {
         let Self { rolling, shared, killed, joined, outage, overloads, .. } = self;
         let shares: Vec<_> = shared.requests.iter().map(ToString::to_string).collect();
         let mut rows = vec![
+            (
+                "the first `docker compose up`, from built images".to_owned(),
+                format!("everything is healthy, with data, after {:.1} s", self.start_seconds),
+            ),
             (
                 format!(
                     "every replica of every role restarted {} times, one by one within its role ({} \

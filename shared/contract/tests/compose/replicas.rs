@@ -9,13 +9,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use contract::dataset::PASSWORD;
 use serde_json::{Value, json};
 
 use crate::{
     engine::{Composition, eventually},
     figures::{Figures, Overload},
-    visitors::{Load, Outcome, Visit, failed, in_turns, open, summary},
+    visitors::{Load, Outcome, failed, in_turns, open, summary},
+    visits::{BALANCED, FORM, MONOLITH, SPLIT, Visits, nobody_failed, publishes, text},
 };
 
 /// How many there are of each. More than one, so that one can be missed; three backends, whose
@@ -26,16 +26,9 @@ const BACKENDS: &str = "split-backend=3";
 /// How often every replica is restarted, unless `COMPOSE_ROLLING_RESTARTS` says otherwise.
 const ROUNDS: u64 = 2;
 
-/// Visitors who come meanwhile, as a share of those who could be served. It is one half that is to be
-/// shown; where other tests use the machine too, less of it is there.
-const SHARE: f64 = 0.5;
-const SHARE_BESIDE_OTHERS: f64 = 0.15;
-
-/// How long the database is away.
+/// How long the database is away, and how soon after its return everybody is served again.
 const OUTAGE: Duration = Duration::from_secs(20);
-
-/// Visitors who write, of each kind, a second.
-const WRITERS: f64 = 3.0;
+const RECOVERY: Duration = Duration::from_secs(5);
 
 /// Who comes later than that has gone elsewhere.
 const IN_TIME: Duration = Duration::from_secs(1);
@@ -43,19 +36,16 @@ const IN_TIME: Duration = Duration::from_secs(1);
 /// By how much a replica's share of the load may differ from an equal one.
 const UNEQUAL: f64 = 0.1;
 
-/// Servers with replicas and a balancer.
-const BALANCED: [&str; 3] = ["monolith", "split-frontend", "split-backend"];
-
 /// Both architectures with replicas; each step gets them as they were before.
-pub(crate) fn visitors_notice_nothing(composition: &mut Composition) -> Figures {
+pub(crate) fn visitors_notice_nothing(composition: &mut Composition, figures: &mut Figures) {
     composition.override_with("jobs.json", &with_jobs(composition.folder()));
     scaled(composition, &[]);
     let mut visits = Visits::to(composition);
     visits.find_rate();
-    let mut figures = Figures { machine: machine(), ..Figures::default() };
+    figures.machine = machine();
     let mut step = |name: &str, step: fn(&Composition, &Visits, &mut Figures)| {
         let start = Instant::now();
-        step(composition, &visits, &mut figures);
+        step(composition, &visits, figures);
         println!("{name}: {:.1?}", start.elapsed());
     };
     step("restarted", replicas_are_restarted_one_by_one);
@@ -63,12 +53,6 @@ pub(crate) fn visitors_notice_nothing(composition: &mut Composition) -> Figures 
     step("killed", one_that_is_killed_takes_no_reader_along);
     step("cut off", an_outage_of_the_database_loses_nothing);
     step("overloaded", too_many_visitors_keep_nobody_else_waiting);
-    figures
-}
-
-/// Whether the figures are to be published, from a machine that has nothing else to do.
-pub(crate) fn publishes() -> bool {
-    std::env::var_os("COMPOSE_FIGURES").is_some()
 }
 
 fn machine() -> String {
@@ -110,115 +94,6 @@ fn scaled(composition: &Composition, env: &[(&str, &str)]) {
     let mut up = vec!["up", "--detach", "--no-build", "--wait"];
     up.extend(SCALE.iter().flat_map(|scale| ["--scale", scale]));
     composition.compose(env, &up);
-}
-
-/// What visitors ask for, on both sites.
-struct Visits {
-    readers: Vec<Visit>,
-    writers: Vec<Visit>,
-    /// Readers a second on each site while something happens.
-    rate: f64,
-}
-
-impl Visits {
-    fn to(composition: &Composition) -> Self {
-        let [monolith, frontend, backend] = BALANCED.map(|name| composition.address(name));
-        let list = composition.ask(&backend, "/api/articles?limit=3", &[]).1;
-        let list: Value = serde_json::from_str(&list).expect("JSON");
-        let slug = |index: usize| list["articles"][index]["slug"].as_str().expect("an article");
-        // What is written makes other articles longer than the one that is read.
-        let (article, commented, discussed) = (slug(0), slug(1), slug(2));
-        let author = list["articles"][0]["author"]["username"].as_str().expect("an author");
-        let [in_monolith, in_split] =
-            [&monolith, &backend].map(|address| sign_in(composition, address, author));
-
-        let read = |name, address: &String, path: &str| {
-            let head = format!("GET {path}");
-            Visit { name, address: address.clone(), head, body: None }
-        };
-        let budget = if publishes() { "" } else { "\nx-budget-ms: 8000" };
-        let comment = |name, address: &String, token: &str| Visit {
-            name,
-            address: address.clone(),
-            head: format!(
-                "POST /api/articles/{commented}/comments\nauthorization: Token {token}\n\
-                 content-type: application/json{budget}"
-            ),
-            body: Some(|number| json!({ "comment": { "body": text(number) } }).to_string()),
-        };
-        // The form, so that a write goes through both servers.
-        let form = Visit {
-            name: FORM,
-            address: frontend.clone(),
-            head: format!(
-                "POST /article/{discussed}/comments\ncookie: conduit_session={in_split}\n\
-                 content-type: application/x-www-form-urlencoded"
-            ),
-            body: Some(|number| format!("body={}", text(number))),
-        };
-        let readers = vec![
-            read(MONOLITH, &monolith, "/"),
-            read(SPLIT, &frontend, &format!("/article/{article}")),
-        ];
-        Self {
-            rate: 0.0,
-            readers,
-            writers: vec![
-                comment("comment in the monolith", &monolith, &in_monolith),
-                comment("comment in the split", &backend, &in_split),
-                form,
-            ],
-        }
-    }
-
-    /// Finds out how many pages both sites serve at the same time.
-    fn find_rate(&mut self) {
-        in_turns(&self.readers, 8, 300);
-        let (outcomes, rate) = in_turns(&self.readers, 8, 1_500);
-        nobody_failed(&outcomes);
-        println!("both sites serve {rate:.0} pages a second");
-        let share = if publishes() { SHARE } else { SHARE_BESIDE_OTHERS };
-        self.rate = rate / self.readers.len() as f64 * share;
-    }
-
-    /// Readers at this rate on each site, and a few writers.
-    fn stream(&self, readers: f64) -> Load {
-        let readers = self.readers.iter().map(|visit| (visit.clone(), readers));
-        let writers = self.writers.iter().map(|visit| (visit.clone(), WRITERS));
-        Load::start(readers.chain(writers).collect())
-    }
-}
-
-const MONOLITH: &str = "page of the monolith";
-const SPLIT: &str = "page of the split";
-const FORM: &str = "form of the split";
-
-/// What a visitor writes; unlike everything that was seeded.
-fn text(number: u64) -> String {
-    format!("visitor-{number}")
-}
-
-fn sign_in(composition: &Composition, address: &str, author: &str) -> String {
-    let user = json!({
-        "user": { "email": format!("{author}@example.com"), "password": PASSWORD },
-    });
-    let json = ["--header", "content-type: application/json", "--data", &user.to_string()];
-    let (status, body) = composition.ask(address, "/api/users/login", &json);
-    assert_eq!(status, 200, "{body}");
-    let body: Value = serde_json::from_str(&body).expect("JSON");
-    body["user"]["token"].as_str().expect("a token").to_owned()
-}
-
-fn nobody_failed(outcomes: &[Outcome]) {
-    let failed = failed(outcomes);
-    for Outcome { visit, came, took, said, .. } in failed.iter().take(5) {
-        println!(
-            "{visit}, {:.1?} ago, after {took:.3?}: {}",
-            came.elapsed(),
-            said.get(..200).unwrap_or(said)
-        );
-    }
-    assert!(failed.is_empty(), "{:?} of {:?}", summary(failed), summary(outcomes));
 }
 
 fn replicas_are_restarted_one_by_one(
@@ -405,6 +280,8 @@ fn an_outage_of_the_database_loses_nothing(
             }
         }
     }
+    let recovered = whole.duration_since(started);
+    assert!(recovered <= RECOVERY, "recovered only after {recovered:.1?}");
     let outcomes = load.stop();
     let jobs = every_write_had_its_effect_once(composition, &outcomes);
     for server in BALANCED {
@@ -415,7 +292,7 @@ fn an_outage_of_the_database_loses_nothing(
     figures.outage.seconds = OUTAGE.as_secs_f64();
     figures.outage.turned_away = told.len() as u64;
     figures.outage.slowest_ms = slowest.as_secs_f64() * 1e3;
-    figures.outage.recovered_after_seconds = whole.duration_since(started).as_secs_f64();
+    figures.outage.recovered_after_seconds = recovered.as_secs_f64();
     figures.outage.accepted_writes = jobs;
     println!("{:?}, {:?}", figures.outage, summary(&outcomes));
 }
