@@ -62,6 +62,15 @@ enum Command {
         #[arg(long)]
         keep: bool,
     },
+    /// Measure what servers take by being there: time to start, size, memory.
+    Upkeep {
+        /// `sqlite`, or `postgres` (a private server).
+        #[arg(long, value_name = "DB", default_value = "sqlite")]
+        db: Engine,
+        /// Keep the figures in place of the earlier ones of that database.
+        #[arg(long)]
+        keep: bool,
+    },
     /// Write the tables of a document about performance again, from the figures in force.
     Performance {
         /// The document.
@@ -220,6 +229,7 @@ async fn carry_out(command: Command) -> anyhow::Result<()> {
         Command::Up { db } => up::up(&db).await,
         Command::Count(args) => count(args).await,
         Command::Growth { db, articles, keep } => grow(&db, &articles, keep).await,
+        Command::Upkeep { db, keep } => keep_up(&db, keep).await,
         Command::Performance { document } => {
             report::update_performance(&document, &Stored::read()?, &store::published()?)
         }
@@ -336,6 +346,18 @@ async fn grow(db: &Engine, sizes: &[u64], keep: bool) -> anyhow::Result<()> {
         let mut stored = Stored::read()?;
         stored.growth.retain(|row| row.database != db.kind());
         stored.growth.extend(rows);
+        stored.write()?;
+    }
+    Ok(())
+}
+
+async fn keep_up(db: &Engine, keep: bool) -> anyhow::Result<()> {
+    let rows = count::upkeep(db).await?;
+    print!("{}", report::upkeep_table(&rows));
+    if keep {
+        let mut stored = Stored::read()?;
+        stored.upkeep.retain(|row| row.database != db.kind());
+        stored.upkeep.extend(rows);
         stored.write()?;
     }
     Ok(())

@@ -58,6 +58,15 @@ pub fn rounded(x: f64) -> f64 {
     format!("{x:.5e}").parse().unwrap_or(x)
 }
 
+/// The middle value, or the mean of the two in the middle.
+pub fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let n = values.len();
+    let last = values.get(n / 2)?;
+    let middle = if n % 2 == 1 { *last } else { f64::midpoint(values[n / 2 - 1], *last) };
+    Some(rounded(middle))
+}
+
 /// A number in `0..n` from one output of the generator (multiply and shift; the bias is below
 /// `n / 2^64`).
 pub fn below(rng: &mut ChaCha8Rng, n: usize) -> usize {

@@ -10,6 +10,7 @@
 mod callgrind;
 mod growth;
 mod stored;
+mod upkeep;
 
 use std::collections::BTreeMap;
 
@@ -27,6 +28,7 @@ pub use self::callgrind::is_installed;
 pub(crate) use self::growth::signed_in;
 pub use self::growth::{Growth, growth};
 pub use self::stored::{Change, Comparison, Counts, Figure, Judgement, Stored, Tried};
+pub use self::upkeep::{Upkeep, upkeep};
 use crate::{
     affinity,
     databases::{Databases, Engine},

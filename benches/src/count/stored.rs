@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Cost, Growth, How, Replay};
+use super::{Cost, Growth, How, Replay, Upkeep};
 use crate::{servers, words};
 
 /// By how much a figure may grow before it counts as grown.
@@ -89,6 +89,9 @@ pub struct Stored {
     /// What a page takes with more and more data.
     #[serde(default)]
     pub growth: Vec<Growth>,
+    /// What servers take by being there.
+    #[serde(default)]
+    pub upkeep: Vec<Upkeep>,
 }
 
 /// A figure beside the one in force.

@@ -31,7 +31,7 @@ pub(crate) use values::tests::run_of;
 use crate::experiment::{self, Design, Preset};
 use crate::record::{Arm, Cells, Comparison, Page, Purpose, Run, SCHEMA, Slice};
 use crate::scaling::{Measured, Step};
-use crate::stats::{RESAMPLES, rounded};
+use crate::stats::{RESAMPLES, median};
 use measure::{Method, Search, search};
 use summary::{Certificate, Conduct, Footprint, Remark, Summary};
 
@@ -213,15 +213,6 @@ fn footprint(run: &Run) -> Vec<Footprint> {
             }
         })
         .collect()
-}
-
-/// The middle value, or the mean of the two in the middle.
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let n = values.len();
-    let last = values.get(n / 2)?;
-    let middle = if n % 2 == 1 { *last } else { f64::midpoint(values[n / 2 - 1], *last) };
-    Some(rounded(middle))
 }
 
 /// How the run went: what was void, flagged or without result.

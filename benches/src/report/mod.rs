@@ -31,7 +31,7 @@ use anyhow::Context;
 
 pub use compare::compare;
 pub use explain::explain;
-pub use performance::{growth_table, performance_tables, update_performance};
+pub use performance::{growth_table, performance_tables, update_performance, upkeep_table};
 pub use readme::{readme_block, readme_table, update_readme};
 pub use terminal::terminal;
 pub use verify::verify;

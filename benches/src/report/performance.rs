@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write, path::Path};
 
 use super::{finding, grid, readme::update_block};
 use crate::{
-    count::{Change, Cost, Counts, Growth, Replay, Stored},
+    count::{Change, Cost, Counts, Growth, Replay, Stored, Upkeep},
     experiment,
     judge::{summarise, summary::Summary},
     record::Run,
@@ -32,6 +32,14 @@ pub fn performance_tables(stored: &Stored, published: &[Run]) -> anyhow::Result<
         if !rows.is_empty() {
             let title = "### What a page takes with more data, on";
             let _ = writeln!(text, "{title} {database}\n\n{}", growth_table(&rows));
+        }
+    }
+    for database in stored.counts.keys() {
+        let rows: Vec<Upkeep> =
+            stored.upkeep.iter().filter(|row| row.database == *database).cloned().collect();
+        if !rows.is_empty() {
+            let title = "### What a server takes by being there, on";
+            let _ = writeln!(text, "{title} {database}\n\n{}", upkeep_table(&rows));
         }
     }
     let _ = writeln!(text, "### What was changed\n\n{}", changes(&stored.changes));
@@ -107,6 +115,27 @@ pub fn growth_table(rows: &[Growth]) -> String {
             words::count(row.instructions),
             words::milliseconds(row.cpu_ms),
             words::milliseconds(row.database_cpu_ms),
+        );
+    }
+    text
+}
+
+/// One line per server.
+pub fn upkeep_table(rows: &[Upkeep]) -> String {
+    let mut text = String::from(
+        "| server | program | start to first 200, median (longest) | memory then | after pages | memory then |\n\
+         |---|--:|--:|--:|--:|--:|\n",
+    );
+    for row in rows {
+        let [median, longest] = row.first_ok_ms.map(words::milliseconds);
+        let _ = writeln!(
+            text,
+            "| {} | {:.1} MB | {median} ({longest}) | {} MiB | {} | {} MiB |",
+            row.role,
+            row.program_bytes as f64 / 1e6,
+            row.started_mib,
+            words::count(row.pages),
+            row.working_mib,
         );
     }
     text

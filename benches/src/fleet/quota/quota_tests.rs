@@ -87,7 +87,7 @@ fn a_quota_holds_and_what_it_cost_is_counted() {
     let group = quotas.group("burner", &quota(200)).unwrap();
     let child = run(&group, "while :; do :; done");
     eventually("it has been stopped by its quota", || group.used().unwrap().throttled_periods > 20);
-    let (before, start) = (group.used().unwrap(), Instant::now());
+    let (start, before) = (Instant::now(), group.used().unwrap());
     eventually("and again", || group.used().unwrap().since(before).throttled_periods > 40);
     let (used, elapsed) = (group.used().unwrap().since(before), start.elapsed());
     drop(child);
