@@ -68,6 +68,7 @@ pub fn grid(preset: Preset, database: &str) -> Grid {
             plain: "monolith".into(),
             twin: "twin".into(),
             planted: "monolith with planted CPU".into(),
+            effect: 0.05,
         },
         rules: rules(database),
         cells,

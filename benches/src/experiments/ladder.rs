@@ -79,8 +79,8 @@ const DATA: (u64, u64) = (1_000, 100);
 pub fn grid(preset: Preset, _database: &str) -> Grid {
     let (rounds, requests, seconds) = match preset {
         Preset::Smoke => (2, 20, 0.05),
-        Preset::Quick => (14, 200, 0.12),
-        Preset::Standard => (26, 500, 0.3),
+        Preset::Quick => (20, 150, 0.08),
+        Preset::Standard => (60, 250, 0.12),
         Preset::Full => (100, 1_000, 0.6),
     };
     let mut cells = Vec::new();
@@ -106,6 +106,7 @@ pub fn grid(preset: Preset, _database: &str) -> Grid {
             plain: NEAR[0].0.to_owned(),
             twin: "twin".to_owned(),
             planted: "planted".to_owned(),
+            effect: 0.1,
         },
         rounds,
         requests,

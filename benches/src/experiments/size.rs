@@ -70,7 +70,7 @@ pub fn grid(preset: Preset, database: &str) -> Grid {
     cells.push(cell(planted.clone(), Arm::Planted, Replay::Home, least));
     Grid {
         cells,
-        controls: Controls { plain: named(Replay::Home, least), twin, planted },
+        controls: Controls { plain: named(Replay::Home, least), twin, planted, effect: 0.05 },
         rounds,
         requests,
         rules: rules(least, most, database),

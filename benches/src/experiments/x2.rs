@@ -74,8 +74,8 @@ pub const AT_ONCE: &str = "per call at once, next door";
 pub fn grid(preset: Preset, _database: &str) -> Grid {
     let (rounds, requests, seconds) = match preset {
         Preset::Smoke => (2, 20, 0.04),
-        Preset::Quick => (12, 200, 0.08),
-        Preset::Standard => (24, 500, 0.25),
+        Preset::Quick => (16, 100, 0.04),
+        Preset::Standard => (72, 200, 0.08),
         Preset::Full => (80, 1_000, 0.5),
     };
     let mut cells = Vec::new();
@@ -97,6 +97,7 @@ pub fn grid(preset: Preset, _database: &str) -> Grid {
             plain: name(HOME, How::Sequential, 1),
             twin: "twin".to_owned(),
             planted: "planted".to_owned(),
+            effect: 0.1,
         },
         rounds,
         requests,

@@ -46,9 +46,6 @@ const WARM_UP_SHARE: f64 = 0.3;
 /// nothing.
 const TRIES: usize = 3;
 
-/// Size of the planted effect, as a share of the plain cell's CPU.
-const PLANTED: f64 = 0.05;
-
 /// So much data, and the databases of the systems that run on it.
 struct Place {
     site: Site,
@@ -148,7 +145,7 @@ async fn plant(places: &mut [Place], grid: &Grid) -> anyhow::Result<f64> {
         server.then_some(*ms)
     };
     let cpu_ms: f64 = trial.cpu_ms.iter().filter_map(of_servers).sum();
-    let planted_ms = PLANTED * cpu_ms / LOOK as f64;
+    let planted_ms = grid.controls.effect * cpu_ms / LOOK as f64;
     place.site.plant(planted_ms, 0.0)?;
     Ok(planted_ms)
 }

@@ -81,6 +81,9 @@ pub struct Controls {
     pub twin: String,
     /// The same with some CPU on top, which has to be found.
     pub planted: String,
+    /// How much that is, as a share of the plain system's CPU: the smallest effect that the experiment
+    /// is interested in.
+    pub effect: f64,
 }
 
 /// A claim about figures of cells, and where the figure has to lie.

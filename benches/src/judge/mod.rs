@@ -31,7 +31,7 @@ pub(crate) use values::tests::run_of;
 use crate::experiment::{self, Design, Preset};
 use crate::record::{Arm, Cells, Comparison, Page, Purpose, Run, SCHEMA, Slice};
 use crate::scaling::{Measured, Step};
-use crate::stats::{RESAMPLES, median};
+use crate::stats::{RESAMPLES, median, rounded};
 use measure::{Method, Search, search};
 use summary::{Certificate, Conduct, Footprint, Remark, Summary};
 

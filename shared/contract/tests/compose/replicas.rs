@@ -318,14 +318,19 @@ fn too_many_visitors_keep_nobody_else_waiting(
         let in_time = |outcome: &&Outcome| outcome.is_right() && outcome.took <= IN_TIME;
         let peak = rate * outcomes.iter().filter(in_time).count() as f64 / outcomes.len() as f64;
         let seconds = if publishes() { 10.0 } else { 4.0 };
-        let outcomes = open(visit, peak * 2.0, seconds);
+        // Twice as many as it can serve; more, if it was in the way of the machine that it looked as if
+        // it could serve less than it can.
+        let outcomes = [2.0, 4.0, 8.0].map(|times| peak * times).into_iter();
+        let outcomes = outcomes.map(|rate| open(visit, rate, seconds));
+        let outcomes = outcomes.into_iter().find(|outcomes| !failed(outcomes).is_empty());
+        let outcomes = outcomes.expect("somebody is turned away");
         let (right, others): (Vec<_>, Vec<_>) =
             outcomes.iter().partition(|outcome| outcome.is_right());
         let in_time = right.into_iter().filter(in_time).count();
         let shed = others.iter().filter(|o| o.status == Ok(503) && o.retry_after).count();
         println!("peak {peak:.0}/s, {:?}, {in_time} in time", summary(&outcomes));
         assert!(
-            shed > 0 && shed == others.len(),
+            shed == others.len(),
             "{shed} of {} turned away in order: {:?}",
             others.len(),
             summary(others)
