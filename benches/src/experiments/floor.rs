@@ -49,9 +49,9 @@ const CARD: Card = Card {
 pub fn grid(preset: Preset, database: &str) -> Grid {
     let (rounds, requests) = match preset {
         Preset::Smoke => (2, 40),
-        Preset::Quick => (24, 200),
-        Preset::Standard => (60, 500),
-        Preset::Full => (100, 1_000),
+        Preset::Quick => (16, 600),
+        Preset::Standard => (40, 1_500),
+        Preset::Full => (80, 2_000),
     };
     let cell = |name: &str, arm, view| Cell::new(name, arm, view, (1_000, 100));
     let cells = vec![

@@ -78,10 +78,10 @@ const DATA: (u64, u64) = (1_000, 100);
 /// What is measured.
 pub fn grid(preset: Preset, _database: &str) -> Grid {
     let (rounds, requests, seconds) = match preset {
-        Preset::Smoke => (2, 20, 0.05),
-        Preset::Quick => (20, 150, 0.08),
-        Preset::Standard => (60, 250, 0.12),
-        Preset::Full => (100, 1_000, 0.6),
+        Preset::Smoke => (2, 40, 0.05),
+        Preset::Quick => (8, 300, 0.15),
+        Preset::Standard => (30, 800, 0.4),
+        Preset::Full => (80, 1_500, 0.8),
     };
     let mut cells = Vec::new();
     for (name, arm, codec) in NEAR {

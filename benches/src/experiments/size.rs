@@ -52,10 +52,10 @@ const VIEWS: [Replay; 4] = [Replay::Home, Replay::Article, Replay::Tag, Replay::
 /// What is measured.
 pub fn grid(preset: Preset, database: &str) -> Grid {
     let (sizes, rounds, requests): (&[u64], _, _) = match preset {
-        Preset::Smoke => (&[200, 1_000], 2, 40),
-        Preset::Quick => (&[1_000, 10_000], 16, 120),
-        Preset::Standard => (&[1_000, 10_000, 100_000], 30, 250),
-        Preset::Full => (&[1_000, 10_000, 100_000, 1_000_000], 40, 400),
+        Preset::Smoke => (&[200, 1_000], 2, 60),
+        Preset::Quick => (&[1_000, 10_000], 12, 320),
+        Preset::Standard => (&[1_000, 10_000, 100_000], 30, 500),
+        Preset::Full => (&[1_000, 10_000, 100_000, 1_000_000], 40, 800),
     };
     let (least, most) = (sizes[0], sizes[sizes.len() - 1]);
     let cell = |name: String, arm, view, articles: u64| {

@@ -73,10 +73,10 @@ pub const AT_ONCE: &str = "per call at once, next door";
 /// What is measured.
 pub fn grid(preset: Preset, _database: &str) -> Grid {
     let (rounds, requests, seconds) = match preset {
-        Preset::Smoke => (2, 20, 0.04),
-        Preset::Quick => (16, 100, 0.04),
-        Preset::Standard => (72, 200, 0.08),
-        Preset::Full => (80, 1_000, 0.5),
+        Preset::Smoke => (2, 40, 0.04),
+        Preset::Quick => (8, 300, 0.1),
+        Preset::Standard => (24, 500, 0.2),
+        Preset::Full => (60, 1_000, 0.5),
     };
     let mut cells = Vec::new();
     for (place, arm) in [(HOME, Arm::Monolith), (NEXT_DOOR, Arm::Split)] {

@@ -7,6 +7,7 @@
 //! Here is what such an experiment consists of; [`measure`] carries it out, [`crate::judge`] says
 //! what it comes to.
 
+mod laps;
 mod measure;
 mod texts;
 mod trial;
@@ -59,10 +60,10 @@ pub struct Grid {
     pub controls: Controls,
     /// How often servers are started; intervals rest on it.
     pub rounds: usize,
-    /// Requests in each stretch; each cell has two in a round.
+    /// Requests of each cell in a round.
     pub requests: usize,
-    /// After so many seconds a stretch ends with fewer requests: where each takes long, so few say as
-    /// much.
+    /// After so many seconds it has enough, although there were fewer: where each takes long, so few
+    /// say as much.
     pub seconds: f64,
     /// What the verdicts are about, the headline first.
     pub rules: Vec<Rule>,

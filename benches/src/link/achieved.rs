@@ -46,6 +46,18 @@ pub struct Direction {
     pub max_ms: f64,
 }
 
+impl Direction {
+    fn and(&self, other: &Self) -> Self {
+        let chunks = self.chunks + other.chunks;
+        let mean = |of: fn(&Self) -> f64| {
+            let sum = of(self) * self.chunks as f64 + of(other) * other.chunks as f64;
+            if chunks > 0 { sum / chunks as f64 } else { 0.0 }
+        };
+        let (p50_ms, p99_ms) = (mean(|way| way.p50_ms), mean(|way| way.p99_ms));
+        Self { chunks, p50_ms, p99_ms, max_ms: self.max_ms.max(other.max_ms) }
+    }
+}
+
 impl Held {
     pub(super) fn new() -> Self {
         Self(Mutex::new(Self::empty()))
@@ -76,6 +88,14 @@ impl Held {
 }
 
 impl Achieved {
+    /// Two stretches over the same link taken together. What was held is not kept one by one, so a
+    /// quantile of both is the mean of the two, weighted by their chunks: near enough for a delay that
+    /// is the same all the time, and one that is not is void.
+    pub fn and(&self, other: &Self) -> Self {
+        let (there, back) = (self.there.and(&other.there), self.back.and(&other.back));
+        Self { rtt_ms: other.rtt_ms, there, back }
+    }
+
     /// Both ways' medians, milliseconds: half of all exchanges take about this much longer.
     pub fn median_ms(&self) -> f64 {
         self.there.p50_ms + self.back.p50_ms
@@ -141,6 +161,18 @@ mod tests {
         let mut idle = link(1.0, 0.5, 0.5);
         idle.back.chunks = 0;
         assert!(idle.check().is_err());
+    }
+
+    #[test]
+    fn two_stretches_count_by_their_chunks() {
+        let achieved = |chunks, p50_ms, max_ms| {
+            let way = Direction { chunks, p50_ms, p99_ms: 2.0 * p50_ms, max_ms };
+            Achieved { rtt_ms: 1.0, there: way.clone(), back: way }
+        };
+        let both = achieved(300, 0.5, 3.0).and(&achieved(100, 0.7, 1.0));
+        assert_eq!((both.there.chunks, both.back.max_ms), (400, 3.0));
+        assert!((both.median_ms() - 1.1).abs() < 1e-9 && (both.there.p99_ms - 1.1).abs() < 1e-9);
+        assert_eq!(achieved(0, 0.0, 0.0).and(&achieved(0, 0.0, 0.0)), achieved(0, 0.0, 0.0));
     }
 
     #[test]

@@ -29,6 +29,12 @@ impl Times {
         self.0.saturating_record(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
     }
 
+    /// Counts what others have counted.
+    pub fn add(&mut self, others: &Self) {
+        // Both have the same bounds, so nothing lies outside of them.
+        let _ = self.0.add(&others.0);
+    }
+
     /// The value that a share of `quantile` of all times does not exceed, microseconds; 0 when
     /// there are none.
     pub fn quantile_us(&self, quantile: f64) -> u64 {
