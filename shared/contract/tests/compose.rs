@@ -57,6 +57,8 @@ fn the_composition_keeps_its_promises() {
         return assert!(succeeded, "see above");
     }
     let mut composition = Composition::new(engine);
+    let observed = [("COMPOSE_PROFILES", "monolith,split,observe")];
+    composition.compose(&observed, &["config", "--quiet"]);
     what_does_not_run_can_not_be_measured(&composition);
     composition.build();
 
