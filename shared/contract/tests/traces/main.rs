@@ -23,8 +23,11 @@ const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const OUTER: &str = "00f067aa0ba902b7";
 const TRACEPARENT: &str = "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
+/// Starts one of the architectures, with some settings.
+type Start = fn(&TestDatabase, &[(&str, &str)]) -> Site;
+
 /// Runs a test on both databases and in both architectures.
-async fn everywhere(test: impl AsyncFn(&TestDatabase, fn(&TestDatabase, &[(&str, &str)]) -> Site)) {
+async fn everywhere(test: impl AsyncFn(&TestDatabase, Start)) {
     for database in databases::all().await {
         test(&database, Site::monolith).await;
     }
@@ -90,51 +93,61 @@ async fn a_page_is_one_trace_from_the_entry_to_the_database() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_goes_on_with_the_trace_of_what_caused_it() {
-    everywhere(async |database, start| {
-        let collector = Collector::start().await;
-        let site = start(database, &[(ENDPOINT, &collected_at(collector.address))]);
-        let on = format!("{} on {}", site.name, database.engine);
-        let user = small_dataset().user(0);
-        let session = site.sign_in(&user.email);
-        let form = "title=Unheard-of&description=Unspoken&body=Unwritten&tag=untold";
-        let answer = site.ask("POST /editor", &[&session, TRACEPARENT], form);
-        assert_eq!(answer.status, 303, "{on}: {}", answer.text);
-        site.wait_for_jobs("related", 1);
-        let is_split = site.name == "split";
-        site.stop();
-        let spans = collector.take();
+    everywhere(async |database, start| goes_on(database, start, &[]).await).await;
+}
 
-        let traced: Vec<_> = spans.iter().filter(|span| span.trace == TRACE).cloned().collect();
-        let sent = only(&below(&traced, OUTER), "POST /editor");
-        let (enqueued_by, worker) = if is_split {
-            let call = only(&below(&traced, &sent.id), "call POST");
-            (only(&below(&traced, &call.id), "POST /api/articles"), "split-backend-work")
-        } else {
-            (sent, "monolith")
-        };
-        let caused = below(&traced, &enqueued_by.id);
-        for part in ["begin", "commit", "jobs::queue::enqueue"] {
-            only(&caused, part);
-        }
-        let job = only(&caused, "job");
-        assert_eq!((job.service.as_str(), job.failed), (worker, false), "{on}");
-        assert_eq!(job.attributes["kind"], "related", "{on}");
-        let by_job = below(&traced, &job.id);
-        assert!(names(&by_job).contains(&"commit"), "{on}: {by_job:#?}");
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_in_the_request_does_so_too() {
+    for database in databases::all().await {
+        goes_on(&database, Site::monolith, &[("JOBS", "inline")]).await;
+    }
+}
 
-        // Nobody began a trace but visitors: looking for jobs is none.
-        let first = spans.iter().filter(|span| span.parent.is_empty());
-        let first: Vec<_> = first.collect();
-        assert_eq!(names(&first), ["POST /login"], "{on}");
-        let token = session.split_once('=').unwrap().1;
-        let secrets = [PASSWORD, token, &user.email, &user.username];
-        for word in secrets.into_iter().chain(["nheard", "nspoken", "nwritten", "ntold"]) {
-            let told = spans.iter().find(|span| format!("{span:?}").contains(word));
-            assert!(told.is_none(), "{on}: {word} in {told:#?}");
-        }
-        assert!(spans.iter().all(|span| span.events == 0), "{on}: log lines stay here");
-    })
-    .await;
+/// Publishes an article, and follows it to the end of its job.
+async fn goes_on(database: &TestDatabase, start: Start, more: &[(&str, &str)]) {
+    let collector = Collector::start().await;
+    let endpoint = collected_at(collector.address);
+    let site = start(database, &[more, &[(ENDPOINT, &endpoint)]].concat());
+    let on = format!("{} on {}", site.name, database.engine);
+    let user = small_dataset().user(0);
+    let session = site.sign_in(&user.email);
+    let form = "title=Unheard-of&description=Unspoken&body=Unwritten&tag=untold";
+    let answer = site.ask("POST /editor", &[&session, TRACEPARENT], form);
+    assert_eq!(answer.status, 303, "{on}: {}", answer.text);
+    site.wait_for_jobs("related", 1);
+    let is_split = site.name == "split";
+    site.stop();
+    let spans = collector.take();
+
+    let traced: Vec<_> = spans.iter().filter(|span| span.trace == TRACE).cloned().collect();
+    let sent = only(&below(&traced, OUTER), "POST /editor");
+    let (enqueued_by, worker) = if is_split {
+        let call = only(&below(&traced, &sent.id), "call POST");
+        (only(&below(&traced, &call.id), "POST /api/articles"), "split-backend-work")
+    } else {
+        (sent, "monolith")
+    };
+    let caused = below(&traced, &enqueued_by.id);
+    for part in ["begin", "commit", "jobs::queue::enqueue"] {
+        only(&caused, part);
+    }
+    let job = only(&caused, "job");
+    assert_eq!((job.service.as_str(), job.failed), (worker, false), "{on}");
+    assert_eq!(job.attributes["kind"], "related", "{on}");
+    let by_job = below(&traced, &job.id);
+    assert!(names(&by_job).contains(&"commit"), "{on}: {by_job:#?}");
+
+    // Nobody began a trace but visitors: looking for jobs is none.
+    let first = spans.iter().filter(|span| span.parent.is_empty());
+    let first: Vec<_> = first.collect();
+    assert_eq!(names(&first), ["POST /login"], "{on}");
+    let token = session.split_once('=').unwrap().1;
+    let secrets = [PASSWORD, token, &user.email, &user.username];
+    for word in secrets.into_iter().chain(["nheard", "nspoken", "nwritten", "ntold"]) {
+        let told = spans.iter().find(|span| format!("{span:?}").contains(word));
+        assert!(told.is_none(), "{on}: {word} in {told:#?}");
+    }
+    assert!(spans.iter().all(|span| span.events == 0), "{on}: log lines stay here");
 }
 
 #[tokio::test(flavor = "multi_thread")]
