@@ -14,6 +14,8 @@ use in_process::{AppArgs, DatabaseArgs, InProcess, Placement, PlacementArgs};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+const ROUTES: boot::Routes = &[("", pages::ROUTES), (wire::API, api::ROUTES)];
+
 /// Conduit as one server: pages and JSON API in one process.
 #[derive(Parser)]
 #[command(version)]
@@ -71,7 +73,7 @@ async fn start(
     placement: Placement,
     doors: impl FnOnce(&InProcess, &boot::ServerArgs) -> Router,
 ) -> anyhow::Result<()> {
-    let server = boot::Server::new(role, args.clone())?;
+    let server = boot::Server::new(role, args.clone(), ROUTES)?;
     let here = InProcess::start(&app, placement, args.production, server.lab_jobs()?).await?;
     let jobs = here.clone().run_jobs(placement, server.stop().begun(), args.grace());
     server.serve(doors(&here, &args), here.clone(), jobs).await?;

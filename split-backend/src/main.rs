@@ -13,6 +13,8 @@ use in_process::{AppArgs, DatabaseArgs, InProcess, Placement, PlacementArgs};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+const ROUTES: boot::Routes = &[(wire::API, api::ROUTES)];
+
 /// Conduit's backend: the JSON API, for a frontend that runs elsewhere.
 #[derive(Parser)]
 #[command(version)]
@@ -70,7 +72,7 @@ async fn start(
     placement: Placement,
     doors: impl FnOnce(&InProcess, &boot::ServerArgs) -> Router,
 ) -> anyhow::Result<()> {
-    let server = boot::Server::new(role, args.clone())?;
+    let server = boot::Server::new(role, args.clone(), ROUTES)?;
     let here = InProcess::start(&app, placement, args.production, server.lab_jobs()?).await?;
     let jobs = here.clone().run_jobs(placement, server.stop().begun(), args.grace());
     server.serve(doors(&here, &args), here.clone(), jobs).await?;

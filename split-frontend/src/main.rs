@@ -42,7 +42,7 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
         secure_cookies: args.server.production,
         budget: args.server.page_budget(),
     };
-    let server = boot::Server::new("split-frontend", args.server)?;
+    let server = boot::Server::new("split-frontend", args.server, &[("", pages::ROUTES)])?;
 
     let elsewhere = Remote::new(&args.backend)?;
 

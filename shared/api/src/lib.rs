@@ -41,6 +41,32 @@ struct App<C> {
 /// What a handler returns: an envelope of the contract, or an error.
 type Answer<T> = Result<Json<T>, Failure>;
 
+/// Every path of the API, relative to [`conduit::wire::API`], for whoever names requests by their route.
+pub const ROUTES: &[&str] = &[
+    path::USERS,
+    path::LOGIN,
+    path::USER,
+    path::PROFILE,
+    path::FOLLOW,
+    path::ARTICLES,
+    path::FEED,
+    path::ARTICLE,
+    path::FAVORITE,
+    path::COMMENTS,
+    path::COMMENT,
+    path::TAGS,
+    openapi::PATH,
+    docs::PAGE,
+    docs::SCRIPT,
+    docs::STYLESHEET,
+    path::RELATED,
+    path::EXPORTS,
+    path::EXPORT_CHUNK,
+    path::JOBS,
+    path::QUEUE,
+    path::RETRY,
+];
+
 /// The API, with paths relative to [`conduit::wire::API`]. Nest it there; the router answers unknown
 /// routes by itself, so a server can have other content beside it.
 pub fn router<C: Conduit>(port: C) -> Router {

@@ -3,6 +3,8 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use crate::TraceArgs;
+
 /// How a server listens, stops and logs.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ServerArgs {
@@ -46,6 +48,10 @@ pub struct ServerArgs {
     /// What runs the server: one thread for everything, or one for each core
     #[arg(long, env = "RUNTIME", value_name = "KIND", default_value = "multi-thread")]
     pub runtime: Runtime,
+
+    /// Where traces go.
+    #[command(flatten)]
+    pub traces: TraceArgs,
 
     /// Switches that only the lab needs, as a JSON file; refused in production.
     #[arg(long, env = "LAB_FILE", value_name = "FILE")]

@@ -14,9 +14,9 @@ use std::{
 use anyhow::{Context, bail};
 use axum::{Router, http::StatusCode, response::IntoResponse, routing::get};
 use conduit::Conduit;
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::PrometheusHandle;
 
-use crate::Stop;
+use crate::{Stop, meters};
 
 /// Routes for operators. The server is ready when what stands behind `port` is, until it `stop`s.
 pub(crate) fn routes<C: Conduit>(port: C, metrics: PrometheusHandle, stop: Stop) -> Router {
@@ -29,16 +29,14 @@ pub(crate) fn routes<C: Conduit>(port: C, metrics: PrometheusHandle, stop: Stop)
             Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
         }
     };
-    let text = [("content-type", "text/plain; version=0.0.4")];
+    let metrics = move || async move {
+        meters::look_at_the_process();
+        ([("content-type", "text/plain; version=0.0.4")], metrics.render()).into_response()
+    };
     Router::new()
         .route("/healthz", get(|| async { "alive\n" }))
         .route("/readyz", get(readyz))
-        .route("/metrics", get(move || async move { (text, metrics.render()).into_response() }))
-}
-
-/// Starts to count. Everything that is counted from here on shows under `/metrics`.
-pub(crate) fn start_counting() -> anyhow::Result<PrometheusHandle> {
-    PrometheusBuilder::new().install_recorder().context("metrics")
+        .route("/metrics", get(metrics))
 }
 
 /// Flags of `healthcheck`.

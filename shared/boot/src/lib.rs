@@ -4,21 +4,27 @@
 //!
 //! Reading order: [`run`] (what a `main` calls), [`ServerArgs`] (its flags), [`Server`] (bind, say
 //! so, serve, drain; the end in phases is in `shutdown.rs`), then the middleware in `middleware.rs`,
-//! `shedding.rs` with it, and the operators' endpoints in `health.rs`.
+//! `shedding.rs` with it, the operators' endpoints in `health.rs`, and what a server tells of itself in
+//! `meters.rs` and `traces.rs`.
 
 mod args;
 mod calls;
 mod health;
 mod lab_file;
 mod listen;
+mod meters;
 mod middleware;
+mod routes;
 mod run;
 mod serve;
 mod shedding;
 mod shutdown;
+mod traces;
 
 pub use args::{Runtime, ServerArgs};
 pub use health::{HealthcheckArgs, healthcheck};
+pub use routes::Routes;
 pub use run::{once, run};
 pub use serve::Server;
 pub use shutdown::Stop;
+pub use traces::TraceArgs;

@@ -8,13 +8,14 @@ use std::{
         Arc, LazyLock,
         atomic::{AtomicU64, Ordering},
     },
+    time::Instant,
 };
 
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, Request, State},
     http::{
-        HeaderValue, StatusCode,
+        HeaderValue,
         header::{CONNECTION, RETRY_AFTER},
     },
     middleware::Next,
@@ -22,10 +23,13 @@ use axum::{
 };
 use conduit::{Error, Outcome, limits, wire};
 use futures_util::FutureExt;
+use tracing::{Instrument, Span, field::Empty};
 
 use crate::{
     Stop,
     lab_file::LabFile,
+    meters,
+    routes::Finder,
     shedding::{self, InFlight},
 };
 
@@ -39,14 +43,20 @@ pub(crate) struct Around(Arc<Knowledge>);
 
 struct Knowledge {
     lab: Option<LabFile>,
+    routes: Finder,
     in_flight: InFlight,
     stop: Stop,
 }
 
 impl Around {
-    pub(crate) fn new(lab: Option<LabFile>, max_in_flight: u32, stop: Stop) -> Self {
+    pub(crate) fn new(
+        lab: Option<LabFile>,
+        routes: Finder,
+        max_in_flight: u32,
+        stop: Stop,
+    ) -> Self {
         let in_flight = InFlight::at_most(usize::try_from(max_in_flight).unwrap_or(usize::MAX));
-        Self(Arc::new(Knowledge { lab, in_flight, stop }))
+        Self(Arc::new(Knowledge { lab, routes, in_flight, stop }))
     }
 
     /// Wraps a server's routes. Health and metrics stay outside, so that watching a server costs it
@@ -68,10 +78,15 @@ async fn handle(
     request.headers_mut().insert(wire::REQUEST_ID, id.clone());
     DefaultBodyLimit::max(MAX_BODY).apply(&mut request);
     let is_api = request.uri().path().starts_with(wire::API);
+    let (came, route) = (Instant::now(), around.routes.find(request.uri().path()));
+    let span = span(&request, route, &id);
 
     // 2. A place among those that are being answered, until the answer is there.
     let mut response = match around.in_flight.admit() {
-        Some(_place) => answer(around.lab.as_ref(), request, next, is_api, &id).await,
+        Some(_place) => {
+            let answer = answer(around.lab.as_ref(), request, next, is_api, &id);
+            answer.instrument(span.clone()).await
+        }
         None => turn_away(is_api),
     };
 
@@ -84,8 +99,28 @@ async fn handle(
         // Whoever comes back is to come by a new connection, and so to another server.
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    count(response.status());
+    span.record("http.response.status_code", response.status().as_u16());
+    if response.status().is_server_error() {
+        span.record("otel.status_code", "ERROR");
+    }
+    meters::answered(route, response.status(), came.elapsed());
     response
+}
+
+/// The request in a trace: under the span that it says it comes from, or as the first one.
+fn span(request: &Request, route: &'static str, id: &HeaderValue) -> Span {
+    let span = tracing::debug_span!(
+        "request",
+        otel.name = format!("{} {route}", request.method()),
+        otel.kind = "server",
+        otel.status_code = Empty,
+        http.request.method = request.method().as_str(),
+        http.route = route,
+        http.response.status_code = Empty,
+        request_id = id.to_str().unwrap_or_default(),
+    );
+    wire::trace::to_span(request.headers(), &span);
+    span
 }
 
 /// 3. An effect of known size, if the lab planted one, and then the handler.
@@ -114,7 +149,7 @@ async fn answer(
 }
 
 fn turn_away(is_api: bool) -> Response {
-    metrics::counter!("conduit_http_requests_shed_total").increment(1);
+    meters::shed();
     let mut response = failure(is_api, &Error::Unavailable(Outcome::NotDone));
     response.headers_mut().insert(RETRY_AFTER, shedding::RETRY_AFTER);
     response
@@ -138,16 +173,6 @@ fn new_request_id() -> HeaderValue {
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     HeaderValue::try_from(format!("{:016x}-{count:x}", *PROCESS))
         .unwrap_or(HeaderValue::from_static("none"))
-}
-
-fn count(status: StatusCode) {
-    let class = match status.as_u16() {
-        500.. => "5xx",
-        400.. => "4xx",
-        300.. => "3xx",
-        _ => "2xx",
-    };
-    metrics::counter!("conduit_http_requests_total", "status" => class).increment(1);
 }
 
 #[cfg(test)]

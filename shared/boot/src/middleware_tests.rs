@@ -1,4 +1,4 @@
-use axum::{body::Body, routing::get};
+use axum::{body::Body, http::StatusCode, routing::get};
 use futures_util::{FutureExt, future::pending};
 use http_body_util::BodyExt;
 use tower::ServiceExt;
@@ -7,7 +7,8 @@ use super::*;
 use crate::shutdown::Shutdown;
 
 fn around(app: Router, max_in_flight: u32, shutdown: &Shutdown) -> Router {
-    Around::new(None, max_in_flight, shutdown.watch()).layer(app)
+    let routes = Finder::new(&[("", &["/"])]).unwrap();
+    Around::new(None, routes, max_in_flight, shutdown.watch()).layer(app)
 }
 
 /// What a test looks at of an answer.

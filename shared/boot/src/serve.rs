@@ -7,13 +7,14 @@ use axum::Router;
 use conduit::Conduit;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::de::DeserializeOwned;
-use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::{
-    ServerArgs, calls, health,
+    Routes, ServerArgs, calls, health,
     lab_file::LabFile,
-    listen, middleware,
+    listen, meters, middleware,
+    routes::Finder,
     shutdown::{Shutdown, Signals, Stop},
+    traces::Telemetry,
 };
 
 /// A server whose flags are checked, whose logs flow and whose counters count; it does not listen
@@ -22,7 +23,9 @@ pub struct Server {
     role: &'static str,
     args: ServerArgs,
     lab: Option<LabFile>,
+    routes: Finder,
     metrics: PrometheusHandle,
+    telemetry: Telemetry,
     shutdown: Shutdown,
 }
 
@@ -30,15 +33,18 @@ pub struct Server {
 const SOON: Duration = Duration::from_millis(500);
 
 impl Server {
-    /// Prepares a server; `role` is its name in the ready line and in logs.
+    /// Prepares a server; `role` is its name in the ready line, in logs and in traces, `routes` are those
+    /// of its front doors.
     ///
     /// # Errors
     /// When a flag can't be followed: the log filter is malformed, the lab file can't be read.
-    pub fn new(role: &'static str, args: ServerArgs) -> anyhow::Result<Self> {
-        log_to_stderr(&args.log)?;
+    pub fn new(role: &'static str, args: ServerArgs, routes: Routes) -> anyhow::Result<Self> {
+        let telemetry = Telemetry::start(role, &args)?;
         let lab = LabFile::read(&args)?;
         let shutdown = Shutdown::new();
-        Ok(Self { role, args, lab, metrics: health::start_counting()?, shutdown })
+        let metrics = meters::start()?;
+        let routes = Finder::new(routes)?;
+        Ok(Self { role, args, lab, routes, metrics, telemetry, shutdown })
     }
 
     /// The moment from which on this server begins nothing new.
@@ -66,20 +72,32 @@ impl Server {
     /// When the address can't be listened on, and when requests did not finish within the grace
     /// time or a second signal cut them short.
     pub async fn serve<C: Conduit>(
+        mut self,
+        app: Router,
+        port: C,
+        beside: impl Future<Output = ()>,
+    ) -> anyhow::Result<()> {
+        let telemetry = std::mem::take(&mut self.telemetry);
+        let ended = self.until_told(app, port, beside).await;
+        telemetry.end().await;
+        ended
+    }
+
+    async fn until_told<C: Conduit>(
         self,
         app: Router,
         port: C,
         beside: impl Future<Output = ()>,
     ) -> anyhow::Result<()> {
-        let Self { role, args, lab, metrics, shutdown } = self;
+        let Self { role, args, lab, routes, metrics, shutdown, .. } = self;
         let app = match &lab {
             Some(lab) if lab.calls() => app.merge(calls::routes(port.clone())),
             _ => app,
         };
-        let around = middleware::Around::new(lab, args.max_in_flight, shutdown.watch());
+        let around = middleware::Around::new(lab, routes, args.max_in_flight, shutdown.watch());
+        tokio::spawn(tick(metrics.clone()));
         let app = around.layer(app).merge(health::routes(port, metrics, shutdown.watch()));
 
-        tokio::spawn(tick());
         // Signals are caught before the ready line is printed: whoever reads it may send one.
         let mut signals = Signals::catch()?;
         let (listener, address) = listen::tcp(args.listen).await?;
@@ -129,20 +147,17 @@ impl Server {
     }
 }
 
-/// Wakes up twice a second, for nothing. The runtime sleeps until its earliest timer is due, and has to
-/// be woken by a system call for one that is due earlier still. On an idle server that would be the
-/// time limit of every single request and call; with a timer that is always due soon it is none.
-async fn tick() {
+/// Wakes up twice a second, almost for nothing. The runtime sleeps until its earliest timer is due, and
+/// has to be woken by a system call for one that is due earlier still. On an idle server that would be
+/// the time limit of every single request and call; with a timer that is always due soon it is none.
+///
+/// The only thing that it does meanwhile: durations wait in lists until they are counted, and where
+/// nobody asks for `/metrics` somebody else has to see to that.
+async fn tick(metrics: PrometheusHandle) {
     loop {
-        tokio::time::sleep(SOON).await;
+        for _ in 0..20 {
+            tokio::time::sleep(SOON).await;
+        }
+        metrics.run_upkeep();
     }
-}
-
-fn log_to_stderr(filter: &str) -> anyhow::Result<()> {
-    // Levels per module. What could also look at spans would bring a library for patterns along.
-    let filter: Targets = filter.parse().context("--log")?;
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
-    tracing_subscriber::registry().with(filter).with(lines).try_init().context("--log")
 }

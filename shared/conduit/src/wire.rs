@@ -5,6 +5,7 @@
 //! they can't drift apart.
 
 pub mod path;
+pub mod trace;
 
 use std::time::Duration;
 

@@ -4,10 +4,12 @@
 //! libraries that it tests.
 
 use std::{
+    env,
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
+    path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
-    sync::mpsc,
+    sync::{OnceLock, mpsc},
     time::{Duration, Instant},
 };
 
@@ -45,6 +47,38 @@ pub fn command(binary: &str, args: &[&str], env: &[(&str, &str)]) -> Command {
     let mut command = Command::new(binary);
     command.args(args).env_clear().envs(env.iter().copied()).stdin(Stdio::null());
     command
+}
+
+/// The program of one of the servers, for tests that are not in its package. All of them are built
+/// first, unless `CONDUIT_BINARIES` says where they are: a test of yesterday's server is worth nothing.
+///
+/// # Panics
+/// When they can't be built: these are tests.
+pub fn binary(program: &str) -> String {
+    let path = binaries().join(program);
+    path.to_str().expect("a path in UTF-8").to_owned()
+}
+
+fn binaries() -> &'static PathBuf {
+    static BINARIES: OnceLock<PathBuf> = OnceLock::new();
+    BINARIES.get_or_init(|| {
+        if let Some(folder) = env::var_os("CONDUIT_BINARIES") {
+            let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+            return root.join(folder);
+        }
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--locked", "--quiet"]);
+        for package in ["contract", "monolith", "split-frontend", "split-backend"] {
+            cargo.args(["--package", package]);
+        }
+        if !cfg!(debug_assertions) {
+            cargo.arg("--release");
+        }
+        assert!(cargo.status().expect("cargo, which runs this test").success());
+        // This test is in `deps`, right beside them.
+        let test = env::current_exe().expect("a program");
+        test.ancestors().nth(2).expect("a folder").to_owned()
+    })
 }
 
 impl Server {

@@ -45,6 +45,9 @@ impl Program {
         let metrics = server.get("/metrics").expect("metrics").body;
         let counted = metrics.lines().any(|line| line.starts_with("conduit_sql_statements_total "));
         assert!(counted, "{metrics}");
+        let by_route = r#"conduit_http_request_seconds_count{route="/api/tags",status="2xx"} 1"#;
+        assert!(metrics.lines().any(|line| line == by_route), "{metrics}");
+        assert!(metrics.contains("\nprocess_resident_memory_bytes "), "{metrics}");
         let missing = server.get("/api/nothing-here").expect("an answer");
         assert_eq!((missing.status, missing.body.as_str()), (404, ROUTE_NOT_FOUND));
 
@@ -120,6 +123,8 @@ impl Program {
             ("--lab", vec!["--production", "--lab", "x.json"], vec![]),
             ("--lab", vec![], vec![("LAB_FILE", "/does/not/exist")]),
             ("--log", vec!["--log", "x=y=z"], vec![]),
+            ("--otlp-endpoint", vec!["--otlp-endpoint", "https://u:s3cret@tracer"], vec![]),
+            ("--trace-share", vec!["--trace-share", "2"], vec![]),
             ("--cors-origin", vec!["--cors-origin", "example.com"], vec![]),
             ("--cors-origin", vec![], vec![("CORS_ORIGINS", "http://a.example,*")]),
         ];

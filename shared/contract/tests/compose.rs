@@ -17,6 +17,7 @@ mod visitors;
 mod visits;
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::Path,
     time::{Duration, Instant},
@@ -57,6 +58,8 @@ fn the_composition_keeps_its_promises() {
         return assert!(succeeded, "see above");
     }
     let mut composition = Composition::new(engine);
+    let observed = [("COMPOSE_PROFILES", "monolith,split,observe")];
+    composition.compose(&observed, &["config", "--quiet"]);
     what_does_not_run_can_not_be_measured(&composition);
     composition.build();
 
@@ -70,6 +73,7 @@ fn the_composition_keeps_its_promises() {
         both_sites_serve_the_seeded_pages,
         images_are_small_and_servers_are_confined,
         the_frontend_reaches_the_api_and_nothing_else,
+        balancers_count_what_the_dashboard_shows,
         the_lab_measures_it_as_it_runs,
         data_outlives_the_containers,
         a_bad_setting_is_said_once_and_not_for_ever,
@@ -179,6 +183,23 @@ fn the_frontend_reaches_the_api_and_nothing_else(composition: &Composition) {
         for secret in &secrets {
             assert!(!environment.contains(secret), "a secret in the environment of {server}");
         }
+    }
+}
+
+/// The servers' part of it needs no composition, see `observe.rs`.
+fn balancers_count_what_the_dashboard_shows(composition: &Composition) {
+    let dashboard = composition.in_repository("docs/deploy/observe/dashboard.json");
+    let dashboard = fs::read_to_string(dashboard).expect("the dashboard");
+    let words = dashboard.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let names: BTreeSet<_> = words.filter(|word| word.starts_with("haproxy_")).collect();
+    assert!(!names.is_empty(), "the dashboard shows something of balancers");
+    let ask = "exec 3<>/dev/tcp/split-frontend-balancer/8404
+        printf 'GET /metrics HTTP/1.0\r\n\r\n' >&3 && cat <&3";
+    let (asked, metrics) = composition.exec("split-frontend", &["bash", "-c", ask]);
+    assert!(asked, "{metrics}");
+    for name in names {
+        let line = format!("{name}{{proxy=\"ready\"}} ");
+        assert!(metrics.contains(&line), "{line}: {metrics}");
     }
 }
 

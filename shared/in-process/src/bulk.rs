@@ -87,8 +87,8 @@ macro_rules! insert {
                 let mut query = QueryBuilder::new(concat!("insert into ", $into, " "));
                 query.push_values(rows, |mut $values, $row| { $push; });
                 // Not kept in the connection's cache: the text is long, and the last one differs.
-                query.build().persistent(false).execute(connection).await?;
-            });
+                query.build().persistent(false).execute(connection).await.map(drop)
+            })?;
         }
     };
 }
@@ -332,8 +332,8 @@ async fn add(tx: &mut Tx, table: &str, column: &str, ids: impl Iterator<Item = i
                 values.push_bind(*id).push_bind(*count);
             });
             query.push(format_args!(") v where {table}.id = v.column1"));
-            query.build().persistent(false).execute(connection).await?;
-        });
+            query.build().persistent(false).execute(connection).await.map(drop)
+        })?;
     }
     Ok(())
 }

@@ -10,13 +10,17 @@ use std::time::Duration;
 
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 
-use crate::jobs::Enqueued;
+use crate::{jobs::Enqueued, statement::Statement};
 
 /// The name of the counter of SQL statements, among the server's metrics.
 pub const SQL_STATEMENTS: &str = "conduit_sql_statements_total";
 
 /// The name of the counter of those that jobs sent, and the worker that runs them.
 pub const JOB_STATEMENTS: &str = "conduit_job_sql_statements_total";
+
+/// The words by which people know the databases.
+const SQLITE: &str = "sqlite";
+const POSTGRES: &str = "postgres";
 
 /// An open database. Cheap to clone: the clones share their connections.
 #[derive(Clone, Debug)]
@@ -50,19 +54,21 @@ impl Db {
     /// The word by which people know the database.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Sqlite { .. } => "sqlite",
-            Self::Postgres(_) => "postgres",
+            Self::Sqlite { .. } => SQLITE,
+            Self::Postgres(_) => POSTGRES,
         }
     }
 
     /// Begins a transaction that writes. On SQLite it is IMMEDIATE: one that began as a reader and
     /// then wants to write could find that somebody else wrote in between, and would have to fail.
     pub(crate) async fn begin(&self) -> sqlx::Result<Tx> {
+        let statement = Statement::of_transaction(self.name(), "begin");
         let on = match self {
-            Self::Sqlite { write, .. } => On::Sqlite(write.begin_with("begin immediate").await?),
-            Self::Postgres(pool) => On::Postgres(pool.begin().await?),
+            Self::Sqlite { write, .. } => write.begin_with("begin immediate").await.map(On::Sqlite),
+            Self::Postgres(pool) => pool.begin().await.map(On::Postgres),
         };
-        Ok(Tx { on, enqueued: Vec::new() })
+        statement.ended(&on);
+        Ok(Tx { on: on?, enqueued: Vec::new() })
     }
 
     /// The same for statements on a table that is empty now and holds a million rows a minute later,
@@ -111,11 +117,21 @@ impl Db {
 impl Tx {
     /// Makes it true, and says which jobs came with it.
     pub(crate) async fn commit(self) -> sqlx::Result<Vec<Enqueued>> {
+        let statement = Statement::of_transaction(self.name(), "commit");
+        let committed = match self.on {
+            On::Sqlite(tx) => tx.commit().await,
+            On::Postgres(tx) => tx.commit().await,
+        };
+        statement.ended(&committed);
+        committed.map(|()| self.enqueued)
+    }
+
+    /// The word by which people know the database.
+    pub(crate) fn name(&self) -> &'static str {
         match self.on {
-            On::Sqlite(tx) => tx.commit().await?,
-            On::Postgres(tx) => tx.commit().await?,
+            On::Sqlite(_) => SQLITE,
+            On::Postgres(_) => POSTGRES,
         }
-        Ok(self.enqueued)
     }
 
     /// The text for the database that this is on.
@@ -154,30 +170,34 @@ pub(crate) fn count_statement() {
 /// `connection` as sqlx's executor and may `await`.
 macro_rules! on_read {
     ($db:expr, $connection:ident => $statement:expr) => {{
-        $crate::db::count_statement();
-        match $db {
+        let statement = $crate::statement::begin!($db.name());
+        let result = match $db {
             $crate::db::Db::Sqlite { read: $connection, .. } => $statement,
             $crate::db::Db::Postgres($connection) => $statement,
-        }
+        };
+        statement.ended(&result);
+        result
     }};
 }
 
 /// Runs one statement that writes, in a transaction of its own. Use as [`on_read!`].
 macro_rules! on_write {
     ($db:expr, $connection:ident => $statement:expr) => {{
-        $crate::db::count_statement();
-        match $db {
+        let statement = $crate::statement::begin!($db.name());
+        let result = match $db {
             $crate::db::Db::Sqlite { write: $connection, .. } => $statement,
             $crate::db::Db::Postgres($connection) => $statement,
-        }
+        };
+        statement.ended(&result);
+        result
     }};
 }
 
 /// Runs one statement within a [`Tx`]. Use as [`on_read!`].
 macro_rules! in_tx {
     ($tx:expr, $connection:ident => $statement:expr) => {{
-        $crate::db::count_statement();
-        match &mut $tx.on {
+        let statement = $crate::statement::begin!($tx.name());
+        let result = match &mut $tx.on {
             $crate::db::On::Sqlite(tx) => {
                 let $connection = &mut **tx;
                 $statement
@@ -186,7 +206,9 @@ macro_rules! in_tx {
                 let $connection = &mut **tx;
                 $statement
             }
-        }
+        };
+        statement.ended(&result);
+        result
     }};
 }
 

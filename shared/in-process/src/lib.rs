@@ -5,7 +5,7 @@
 //! Read in this order: [`InProcess`] below (the table of contents), `users`, `profiles`,
 //! `articles` with `filters`, `authoring` with `slugs`, `favorites`, `comments`, `tags` and `exports`
 //! (one use case after the other, with its SQL),
-//! `listing` (how a list comes out), `db` (how one text of SQL runs on two databases), `connect` (how a
+//! `listing` (how a list comes out), `db` (how one text of SQL runs on two databases), `statement` (what a trace shows of one), `connect` (how a
 //! database is opened), `tokens` and `passwords` (who is who), `db_error` (what can go wrong), `jobs`
 //! (what is done later). The tables stand in `migrations/`.
 
@@ -31,6 +31,7 @@ pub mod provision;
 mod secret;
 mod slugs;
 mod start_error;
+mod statement;
 mod tags;
 mod tokens;
 mod users;

@@ -22,8 +22,8 @@ pub(crate) trait Listed {
 /// writes the query into a builder. It must end in a limit or an order by itself.
 macro_rules! fetch_all {
     ($db:expr, $row:ty, $query:ident => $build:block) => {{
-        $crate::db::count_statement();
-        match $db {
+        let statement = $crate::statement::begin!($db.name());
+        let result = match $db {
             $crate::db::Db::Sqlite { read, .. } => {
                 let mut $query = sqlx::QueryBuilder::<sqlx::Sqlite>::new("select json_group_array(");
                 $query.push(<$row as $crate::listing::Listed>::JSON).push(") from (");
@@ -37,7 +37,9 @@ macro_rules! fetch_all {
                 $build
                 $query.build_query_as::<$row>().fetch_all(pool).await
             }
-        }
+        };
+        statement.ended(&result);
+        result
     }};
 }
 

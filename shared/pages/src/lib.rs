@@ -63,6 +63,34 @@ struct App<C> {
     settings: Settings,
 }
 
+/// Every path of the pages once, for whoever names requests by their route.
+pub const ROUTES: &[&str] = &[
+    "/",
+    "/tag/{tag}",
+    address::ARTICLE,
+    "/article/{slug}/favorite",
+    "/article/{slug}/unfavorite",
+    "/article/{slug}/delete",
+    "/article/{slug}/comments",
+    "/article/{slug}/comments/{id}/delete",
+    address::PROFILE,
+    "/profile/{username}/favorites",
+    "/profile/{username}/follow",
+    "/profile/{username}/unfollow",
+    "/login",
+    "/register",
+    "/logout",
+    "/settings",
+    "/editor",
+    address::EDITOR,
+    jobs::ADDRESS,
+    "/jobs/export",
+    "/jobs/exports/{id}",
+    "/operator",
+    "/operator/jobs/{id}/retry",
+    "/static/{hash}/{name}",
+];
+
 /// All pages, on any implementation of the port. Meant to stand at the root of a server; an API may
 /// be nested beside it, and keeps its own answers to unknown routes.
 pub fn router<C: Conduit>(port: C, settings: Settings) -> Router {

@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use conduit::{
     Caller, Error, Outcome, Resource, Result, Token,
-    wire::{self, API, ErrorBody, path},
+    wire::{self, API, ErrorBody, path, trace},
 };
 use http::{
     HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri,
@@ -19,6 +19,7 @@ use http::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::timeout;
+use tracing::{Span, field::Empty};
 
 use crate::{
     args::Address,
@@ -174,9 +175,23 @@ impl Client {
         if left.is_zero() {
             return Err(Fault::TooLate);
         }
-        let request = call.request(caller)?;
+        let span = tracing::debug_span!(
+            "call",
+            otel.name = format!("call {}", call.method),
+            otel.kind = "client",
+            otel.status_code = Empty,
+            http.request.method = call.method.as_str(),
+            http.response.status_code = Empty,
+        );
+        let request = call.request(caller, &span)?;
         metrics::counter!(BACKEND_CALLS).increment(1);
-        timeout(left, self.connections.send(request)).await.unwrap_or(Err(Fault::TimedOut))
+        let answer = timeout(left, self.connections.send(request)).await;
+        let answer = answer.unwrap_or(Err(Fault::TimedOut));
+        match &answer {
+            Ok(answer) => _ = span.record("http.response.status_code", answer.status().as_u16()),
+            Err(_) => _ = span.record("otel.status_code", "ERROR"),
+        }
+        answer
     }
 }
 
@@ -191,7 +206,7 @@ impl Call {
     }
 
     /// What is sent now: the budget that goes along has become smaller since the last attempt.
-    fn request(&self, caller: &Caller) -> std::result::Result<Request<Body>, Fault> {
+    fn request(&self, caller: &Caller, span: &Span) -> std::result::Result<Request<Body>, Fault> {
         let mut request = Request::new(Body::new(self.body.clone()));
         *request.method_mut() = self.method.clone();
         // Nothing but its length can be wrong with it.
@@ -199,6 +214,7 @@ impl Call {
         *request.uri_mut() = target.map_err(|error| Fault::Connect(io::Error::other(error)))?;
         let headers = request.headers_mut();
         *headers = wire::from_caller(caller);
+        trace::from_span(span, headers);
         if !self.body.is_empty() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }

@@ -52,6 +52,11 @@ async fn the_document_and_the_router_have_the_same_operations() {
     let source = include_str!("../../src/lib.rs");
     let routes = source.lines().filter(|line| line.trim_start().starts_with(".route(")).count();
     assert_eq!(routes, described.len() + DESCRIPTION.len());
+    assert_eq!(api::ROUTES.len(), routes);
+    for path in api::ROUTES {
+        let described = described.contains_key(path) || DESCRIPTION.contains(path);
+        assert!(described, "{path}");
+    }
     for path in DESCRIPTION {
         assert_eq!(methods(path).await, ["GET".to_owned()].into(), "{path}");
     }

@@ -1,15 +1,10 @@
 //! The servers of one architecture, as processes, with the usual test data.
 
-use std::{
-    env,
-    path::PathBuf,
-    process::Command,
-    sync::{Mutex, OnceLock},
-};
+use std::sync::Mutex;
 
 use contract::{
     dataset::{Article, Dataset, Size, User},
-    process::{Server, command},
+    process::{Server, binary, command},
     seed,
 };
 use in_process::{DatabaseArgs, IdentityArgs, InProcess, Options, SQLITE_FILE};
@@ -116,33 +111,8 @@ fn with_data(program: &str, data: &TempDir, listen: &str) -> Server {
 }
 
 fn start(program: &str, env: &[(&str, &str)]) -> Server {
-    let binary = binaries().join(program);
-    let binary = binary.to_str().expect("a path in UTF-8");
     let env = [env, &[("LOG", "off")]].concat();
-    Server::start(command(binary, &["serve"], &env)).expect("a ready server")
-}
-
-/// The folder with the servers. They are built first: a test of yesterday's pages is worth nothing.
-fn binaries() -> &'static PathBuf {
-    static BINARIES: OnceLock<PathBuf> = OnceLock::new();
-    BINARIES.get_or_init(|| {
-        if let Some(folder) = env::var_os("CONDUIT_BINARIES") {
-            let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
-            return root.join(folder);
-        }
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--locked", "--quiet"]);
-        for package in ["contract", "monolith", "split-frontend", "split-backend"] {
-            cargo.args(["--package", package]);
-        }
-        if !cfg!(debug_assertions) {
-            cargo.arg("--release");
-        }
-        assert!(cargo.status().expect("cargo, which runs this test").success());
-        // This test is in `deps`, right beside them.
-        let test = env::current_exe().expect("a program");
-        test.ancestors().nth(2).expect("a folder").to_owned()
-    })
+    Server::start(command(&binary(program), &["serve"], &env)).expect("a ready server")
 }
 
 /// A data directory with a copy of the dataset, which is loaded once in a process.

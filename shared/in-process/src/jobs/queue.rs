@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use conduit::wire::trace::TraceParent;
 use serde_json::Value;
 use sqlx::{FromRow, QueryBuilder, types::Json};
+use tracing::Span;
 
 use super::{Kind, Task, lab::Point};
 use crate::{
@@ -57,13 +59,16 @@ pub(crate) struct Claimed {
     pub(crate) max_attempts: i64,
     pub(crate) priority: i64,
     pub(crate) request_id: String,
+    /// Where its trace goes on.
+    pub(crate) trace_parent: Option<String>,
     pub(crate) created_at: DateTime<Utc>,
 }
 
 /// The columns of a [`Claimed`].
 macro_rules! claimed {
     () => {
-        " returning id, kind, task, fence, attempts, max_attempts, priority, request_id, created_at"
+        " returning id, kind, task, fence, attempts, max_attempts, priority, request_id, trace_parent,
+            created_at"
     };
 }
 
@@ -102,8 +107,8 @@ pub(crate) async fn enqueue(app: &InProcess, tx: &mut Tx, new: NewJob<'_>) -> sq
     // not be taken before, or it would run without seeing what this transaction changes.
     const INSERT: &str = concat!(
         "insert into job (kind, task, state, due_at, priority, unique_key, fence, attempts,
-            max_attempts, account_id, request_id, created_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9, $10, $11)
+            max_attempts, account_id, request_id, created_at, trace_parent)
+        values ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9, $10, $11, $12)
         on conflict (unique_key) do update set priority = job.priority",
         claimed!()
     );
@@ -120,10 +125,16 @@ pub(crate) async fn enqueue(app: &InProcess, tx: &mut Tx, new: NewJob<'_>) -> sq
         .bind(kind.name()).bind(Json(new.task.body())).bind(state).bind(due_at)
         .bind(kind.priority()).bind(new.unique_key.filter(|_| !inline)).bind(taken)
         .bind(kind.max_attempts()).bind(new.account).bind(new.request_id).bind(now)
+        .bind(trace_parent())
         .fetch_one(db).await)?;
     tx.enqueued.push(if inline { Enqueued::Taken(Box::new(job)) } else { Enqueued::Ready });
     app.jobs.lab.pass(Point::EnqueueBeforeCommit);
     Ok(())
+}
+
+/// What enqueues, as a place in a trace.
+fn trace_parent() -> Option<String> {
+    TraceParent::of(&Span::current()).map(|parent| parent.as_str().to_owned())
 }
 
 /// What is run without ever having been written down.
@@ -138,6 +149,7 @@ fn in_memory(new: &NewJob<'_>, now: DateTime<Utc>) -> Claimed {
         max_attempts: 1,
         priority: kind.priority(),
         request_id: new.request_id.to_owned(),
+        trace_parent: trace_parent(),
         created_at: now,
     }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use chrono::TimeDelta;
-use conduit::Error;
+use conduit::{Error, wire::trace::TraceParent};
 use futures_util::FutureExt;
 use tracing::Instrument;
 
@@ -140,10 +140,18 @@ pub(crate) async fn run(app: &InProcess, job: Claimed) -> Ended {
         id = job.id,
         kind = job.kind,
         request_id = job.request_id,
-        attempt = job.attempts
+        attempt = job.attempts,
+        otel.status_code = tracing::field::Empty,
     );
+    if let Some(parent) = &job.trace_parent {
+        TraceParent::new(parent).leads_to(&span);
+    }
     meters::begins(&job.kind, job.created_at, app.clock.now());
-    let how = attempt(app, &job).instrument(span).await;
+    let how = attempt(app, &job).instrument(span.clone()).await;
+    if matches!(how, How::Again { .. } | How::Dead { .. }) {
+        // Why stands with the job: it may say more than a collector has to know.
+        span.record("otel.status_code", "ERROR");
+    }
     app.jobs.tally.count(&job.kind, &how);
     Ended { id: job.id, fence: job.fence, kind: job.kind, how }
 }

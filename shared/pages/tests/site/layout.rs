@@ -1,11 +1,24 @@
 //! What every page has in common.
 
+use std::collections::BTreeSet;
+
 use axum::http::{Request, StatusCode};
 
 use crate::{
     browser::Browser,
     script::{Script, TOKEN},
 };
+
+#[test]
+fn every_route_of_the_router_has_a_name() {
+    let source = include_str!("../../src/lib.rs").lines().map(str::trim_start);
+    let paths = source.filter_map(|line| line.strip_prefix(".route(")?.split(',').next());
+    let paths: BTreeSet<_> = paths.collect();
+    assert_eq!(paths.len(), pages::ROUTES.len(), "{paths:?}");
+    for path in paths.iter().filter(|path| path.starts_with('"')) {
+        assert!(pages::ROUTES.contains(&path.trim_matches('"')), "{path}");
+    }
+}
 
 const PAGES: [&str; 7] = [
     "/",

@@ -1,0 +1,101 @@
+//! What `/metrics` shows of every server: requests by route, and what the process uses.
+
+use std::{fs, time::Duration};
+
+use anyhow::Context;
+use axum::http::StatusCode;
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use nix::sys::{
+    resource::{UsageWho, getrusage},
+    time::TimeValLike,
+};
+
+/// Requests, by class of status.
+const REQUESTS: &str = "conduit_http_requests_total";
+
+/// How long they took, by route and class of status.
+const DURATION: &str = "conduit_http_request_seconds";
+
+/// Requests that were turned away because too many others were in hand.
+const SHED: &str = "conduit_http_requests_shed_total";
+
+/// Processor time of the process so far; the name is Prometheus' own for all programs.
+const CPU: &str = "process_cpu_seconds_total";
+
+/// Memory that it has in use.
+const MEMORY: &str = "process_resident_memory_bytes";
+
+/// Upper limits of what is counted together, in seconds: from a page that is already there to the
+/// longest that any request may take.
+const BUCKETS: [f64; 14] =
+    [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
+
+/// The same for what may also wait, such as a job.
+const LONG_BUCKETS: [f64; 10] = [0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0, 3_600.0];
+
+/// Starts to count. Everything that is counted from here on shows under `/metrics`.
+///
+/// Durations are counted by buckets, which can be summed over replicas; percentiles could not.
+pub(crate) fn start() -> anyhow::Result<PrometheusHandle> {
+    let metrics = PrometheusBuilder::new()
+        .set_buckets(&LONG_BUCKETS)
+        .and_then(|it| it.set_buckets_for_metric(Matcher::Full(DURATION.to_owned()), &BUCKETS))
+        .and_then(PrometheusBuilder::install_recorder)
+        .context("metrics")?;
+    describe_counter!(REQUESTS, "requests that were answered");
+    describe_histogram!(DURATION, "seconds from a request to the head of its answer");
+    describe_counter!(SHED, "requests that were turned away because there were too many");
+    describe_gauge!(CPU, "processor time of this process, in seconds");
+    describe_gauge!(MEMORY, "memory that this process has in use, in bytes");
+    counter!(SHED).increment(0);
+    Ok(metrics)
+}
+
+/// Counts a request that was turned away.
+pub(crate) fn shed() {
+    counter!(SHED).increment(1);
+}
+
+/// Counts a request that is answered.
+pub(crate) fn answered(route: &'static str, status: StatusCode, took: Duration) {
+    let class = match status.as_u16() {
+        500.. => "5xx",
+        400.. => "4xx",
+        300.. => "3xx",
+        _ => "2xx",
+    };
+    counter!(REQUESTS, "status" => class).increment(1);
+    histogram!(DURATION, "route" => route, "status" => class).record(took.as_secs_f64());
+}
+
+/// Writes down what the process uses, for somebody who is about to look.
+pub(crate) fn look_at_the_process() {
+    if let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) {
+        let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+        #[expect(clippy::cast_precision_loss, reason = "exact for the first 285 years")]
+        gauge!(CPU).set(micros as f64 / 1e6);
+    }
+    if let Some(bytes) = resident_memory() {
+        #[expect(clippy::cast_precision_loss, reason = "exact up to 8 PiB")]
+        gauge!(MEMORY).set(bytes as f64);
+    }
+}
+
+/// In bytes; `None` where there is no `/proc`.
+fn resident_memory() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kib * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_uses_memory() {
+        assert!(resident_memory() > Some(100_000));
+    }
+}
