@@ -268,6 +268,7 @@ impl Truth {
             starts,
             grid: None,
             scaling: None,
+            interference: None,
             resumed: Vec::new(),
         }
     }

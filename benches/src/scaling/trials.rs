@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use super::{
     ARMS, Goodput, Measured, Mix, Scaling, Setup, setups,
-    steps::Steps,
+    steps::{Observer, Steps},
     trial::{Server, Stage, Trial},
 };
 use crate::{
@@ -171,12 +171,14 @@ impl Trials<'_> {
             void: None,
         };
         let name = format!("trial-{}", self.done.len());
+        let flags = BTreeMap::new();
         let started = self.given.ground.start(deployment::Order {
             topology: &next.setup.topology,
             policy: next.setup.policy,
             database: self.given.databases.of(next.arm)?,
             arm: next.arm,
             name: &name,
+            flags: &flags,
         });
         match started.await {
             Ok(deployment) => self.search(deployment, &next, seed, &mut trial).await,
@@ -218,10 +220,12 @@ impl Trials<'_> {
         let (generator, visitors) = self.given.instrument;
         let paths: Arc<[Uri]> = visitors.mixed(next.mix.home, next.mix.article);
         let steps = Steps {
-            generator,
-            target: Target { server: view.front, paths },
-            beside: self.given.beside.clone(),
-            view,
+            at: Observer {
+                generator,
+                target: Target { server: view.front, paths },
+                beside: self.given.beside.clone(),
+                view,
+            },
             slo_ms: self.slo_ms,
             number: self.given.design.steps,
             seconds: self.given.design.seconds,
