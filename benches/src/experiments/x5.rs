@@ -90,11 +90,11 @@ const BOTH: [Arm; 2] = [Arm::Monolith, Arm::Split];
 fn interference(preset: Preset) -> Interference {
     match preset {
         Preset::Smoke => {
-            let job = Job { ms: 120, ..CPU };
-            let mut groups = grid(&[Arm::Monolith], &PLACES, &[job], &[0, 20], 1);
+            let job = Job { ms: 60, ..CPU };
+            let mut groups = grid(&[Arm::Monolith], &PLACES, &[job], &[0, 20], 2);
             let of_split = [Place::EventLoop, Place::Inside, Place::Quota];
-            groups.extend(grid(&[Arm::Split], &of_split, &[job], &[0, 20], 1));
-            with_controls(groups, job, 1, 0.6)
+            groups.extend(grid(&[Arm::Split], &of_split, &[job], &[0, 20], 2));
+            with_controls(groups, job, 2, 0.3)
         }
         Preset::Quick => with_controls(grid(&BOTH, &PLACES, &[CPU], &[0, 20], 4), CPU, 4, 1.5),
         Preset::Standard => {

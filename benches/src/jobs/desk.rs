@@ -9,7 +9,7 @@ use contract::dataset::{Dataset, PASSWORD};
 use futures_util::future::try_join_all;
 use http::{Method, Request, header};
 use serde_json::{Value, json};
-use tokio::time::{sleep, sleep_until};
+use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::{
     fleet::{deployment::Deployment, topology::Role},
@@ -18,12 +18,13 @@ use crate::{
 };
 
 /// How long a client waits for the answer to its comment: jobs may run before that.
-const BUDGET_MS: &str = "30000";
+const BUDGET_MS: u64 = 30_000;
 
 /// How often servers are asked whether all is done.
 const POLL: Duration = Duration::from_millis(20);
 
-/// How long jobs may take, beyond what there is to do in them, before they are given up.
+/// How long jobs may take, beyond what there is to do in them, before they are given up; and how long
+/// any answer, beyond the client's own budget.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Jobs of this kind that were done, and for how long they have waited, in `/metrics`.
@@ -39,6 +40,7 @@ pub(super) struct Desk {
     workers: Vec<Connections>,
     token: String,
     comments: String,
+    patience: Duration,
 }
 
 /// What servers say of jobs since they were started.
@@ -64,6 +66,7 @@ impl Desk {
             workers: with_database.map(|it| Connections::new(it.server.address)).collect(),
             token: String::new(),
             comments: path::of(path::COMMENTS, &dataset.article(last).slug),
+            patience: PATIENCE,
         };
         let user = json!({ "email": dataset.user(0).email, "password": PASSWORD });
         let answer = desk.post(path::LOGIN, &json!({ "user": user })).await?;
@@ -79,11 +82,13 @@ impl Desk {
         *request.uri_mut() = format!("{API}{path}").parse()?;
         let headers = request.headers_mut();
         headers.insert(header::CONTENT_TYPE, "application/json".parse()?);
-        headers.insert(wire::BUDGET_MS, BUDGET_MS.parse()?);
+        headers.insert(wire::BUDGET_MS, BUDGET_MS.into());
         if !self.token.is_empty() {
             headers.insert(header::AUTHORIZATION, format!("Token {}", self.token).parse()?);
         }
-        let answer = self.door.send(request).await?;
+        let longest = self.patience + Duration::from_millis(BUDGET_MS);
+        let answer = timeout(longest, self.door.send(request)).await;
+        let answer = answer.with_context(|| format!("no answer to POST {path}"))??;
         ensure!(answer.status.is_success(), "POST {path} was answered with {}", answer.status);
         Ok(answer)
     }
@@ -109,7 +114,8 @@ impl Desk {
     pub(super) async fn books(&self) -> anyhow::Result<Books> {
         let mut books = Books::default();
         for worker in &self.workers {
-            let text = parity::metrics(worker).await?;
+            let text = timeout(self.patience, parity::metrics(worker)).await;
+            let text = text.context("whoever does the jobs hangs")??;
             let of_kind = text.lines().filter(|line| line.contains(KIND));
             let done = of_kind.clone().filter(|line| line.contains(DONE));
             books.done += parity::sum(done, ENDED) as u64;
@@ -128,7 +134,7 @@ impl Desk {
         jobs: u64,
         work: Duration,
     ) -> anyhow::Result<Books> {
-        let limit = PATIENCE + 4 * work;
+        let limit = self.patience + 4 * work;
         let deadline = Instant::now() + limit;
         loop {
             let books = self.books().await?;
@@ -141,5 +147,66 @@ impl Desk {
             }
             sleep(POLL).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use axum::{Router, routing::get};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const METRICS: &str = "conduit_jobs_total{kind=\"related\",outcome=\"done\"} 9\n\
+        conduit_jobs_total{kind=\"synthetic\",outcome=\"failed\"} 8\n\
+        conduit_jobs_total{kind=\"synthetic\",outcome=\"done\"} 3\n\
+        conduit_job_wait_seconds_sum{kind=\"synthetic\"} 0.25\n";
+
+    fn desk(worker: SocketAddr) -> Desk {
+        Desk {
+            door: Connections::new(worker),
+            workers: vec![Connections::new(worker)],
+            token: String::new(),
+            comments: "/articles/x/comments".to_owned(),
+            patience: Duration::from_millis(50),
+        }
+    }
+
+    /// A worker that says always the same.
+    async fn worker(listener: TcpListener) {
+        let router = Router::new().route("/metrics", get(async || METRICS));
+        axum::serve(listener, router).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn only_jobs_of_the_experiment_that_were_done_are_counted() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let desk = desk(listener.local_addr().unwrap());
+        tokio::spawn(worker(listener));
+        let books = desk.books().await.unwrap();
+        assert_eq!((books.done, books.waited), (3, 0.25));
+        let done = desk.until_done(Books::default(), 3, Duration::ZERO).await.unwrap();
+        assert_eq!(done.done, 3);
+    }
+
+    #[tokio::test]
+    async fn jobs_that_nobody_does_are_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let desk = desk(listener.local_addr().unwrap());
+        tokio::spawn(worker(listener));
+        let books = desk.books().await.unwrap();
+        let error = desk.until_done(books, 2, Duration::ZERO).await.unwrap_err().to_string();
+        assert!(error.starts_with("0 of 2 jobs were done"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_hangs_is_not_waited_for_for_ever() {
+        // Connections are taken by the system, and nobody ever reads them.
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let desk = desk(listener.local_addr().unwrap());
+        let error = desk.books().await.unwrap_err().to_string();
+        assert_eq!(error, "whoever does the jobs hangs");
     }
 }

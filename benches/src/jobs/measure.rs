@@ -45,7 +45,7 @@ pub async fn measure(
     let started = Utc::now();
     let machine = machine::machine()?;
     let stand = stand(order, engine, BUDGET, &machine).await?;
-    let Stand { quotas, enforcement, mut layout, mut site, .. } = stand;
+    let Stand { quotas, enforcement, mut layout, server, mut site } = stand;
     let instrument = (Generator::start()?, Visitors::of(&site.dataset)?);
     let (parity, found) = before(&mut site, order, &instrument).await?;
     let pilot = Pilot { planted_ms: 0.0, waiting_ms: PLANTED_MS, ..found.pilot.clone() };
@@ -69,6 +69,7 @@ pub async fn measure(
         seeded: &site.seeded,
         guardian: &mut site.guardian,
         databases,
+        server,
         generator: &instrument.0,
         visitors: &instrument.1,
         slo_ms: order.experiment.card.slo_ms,

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use in_process::DatabaseUrl;
 use indicatif::ProgressBar;
 use rand_chacha::{ChaCha8Rng, rand_core::Rng};
 
@@ -17,7 +18,7 @@ use super::{
     trial::{Slice, Trial, by_second},
 };
 use crate::{
-    databases::{Databases, Seeded},
+    databases::{Databases, Seeded, running_since},
     fleet::deployment::{self, Deployment, Ground},
     guardian::Guardian,
     load::Generator,
@@ -44,6 +45,8 @@ pub(super) struct Trials<'a> {
     pub(super) seeded: &'a Seeded,
     pub(super) guardian: &'a mut Guardian,
     pub(super) databases: Databases,
+    /// The database's server.
+    pub(super) server: DatabaseUrl,
     pub(super) generator: &'a Generator,
     pub(super) visitors: &'a Visitors,
     pub(super) slo_ms: f64,
@@ -82,6 +85,7 @@ impl Trials<'_> {
     async fn trial(&mut self, group: &Group, round: u32, seed: u64) -> anyhow::Result<()> {
         let Group { arm, place, job, .. } = *group;
         let mut trial = Trial { round, arm, place, job, slices: Vec::new(), void: None };
+        let since = running_since(&self.server).await?;
         let name = format!("trial-{}", self.done.len());
         let topology = places::topology(arm, place);
         let flags = places::flags(place, &self.lab_file(group)?);
@@ -100,6 +104,10 @@ impl Trials<'_> {
                 self.loads(deployment, loads.collect(), seed, &mut trial).await;
             }
             Err(error) => trial.void = Some(format!("{error:#}")),
+        }
+        // Whatever else went wrong then, this is why.
+        if running_since(&self.server).await? != since {
+            trial.void = Some("the database was restarted".to_owned());
         }
         trial.check();
         // Jobs that are left over would be done in the next trial.
