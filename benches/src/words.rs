@@ -1,6 +1,6 @@
 //! Numbers and names as people read them, the same in the terminal, the report and the README.
 
-use crate::jobs::Place;
+use crate::jobs::{Job, Kind, Place};
 use crate::judge::summary::{Metric, Outcome};
 use crate::record::{Comparison, Page};
 use crate::scaling::Stage;
@@ -151,6 +151,17 @@ pub fn place(place: Place) -> &'static str {
         Place::Low => "on a low-priority thread of the server",
         Place::Weights => "in a process of their own, by weight",
         Place::Quota => "in a process of their own, by quota",
+    }
+}
+
+/// What a job is, as it goes on after "jobs of".
+pub fn job(job: Job) -> String {
+    let ms = count(job.ms.into());
+    match job.kind {
+        Kind::Cpu => format!("{ms} ms of CPU time"),
+        Kind::Sleep => format!("{ms} ms of waiting"),
+        Kind::Database => format!("{ms} ms in the database"),
+        Kind::Memory => format!("{ms} ms of walking through memory"),
     }
 }
 

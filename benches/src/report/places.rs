@@ -74,7 +74,7 @@ pub(super) fn html(run: &Run, card: &Card, summary: &Summary) -> anyhow::Result<
         budget: measured.budget.to_string(),
         slo_ms: card.slo_ms,
         rate: words::count(found.rate.round() as u64),
-        job: found.headline.name(),
+        job: words::job(found.headline),
         panels: ARMS.into_iter().filter_map(of_arm).collect(),
         head: HEAD,
         rows: rows(found),
@@ -100,8 +100,8 @@ fn of_arm(found: &Interfered, arm: Arm) -> Option<Sentence> {
     let cells = || found.cells.iter().filter(|it| (it.arm, it.job) == (arm, found.headline));
     let most = cells().map(|cell| cell.load).max().filter(|most| *most > 0)?;
     let mut sentence = Sentence::new().plain(format!(
-        "Beside jobs of {} ms that take {most} % of the core, so many of the {}'s pages are late: ",
-        found.headline.ms,
+        "Beside jobs of {} that take {most} % of the core, so many of the {}'s pages are late: ",
+        words::job(found.headline),
         arm.name()
     ));
     let late = |cell: &Cell| Some((cell.place, cell.late?));
@@ -179,7 +179,7 @@ pub(super) fn rows(found: &Interfered) -> Vec<[String; 7]> {
 /// All other jobs, without what stands beside them without any.
 pub(super) fn others(found: &Interfered) -> Vec<[String; 7]> {
     let cells = found.cells.iter().filter(|cell| cell.job != found.headline && cell.load > 0);
-    let named = |cell: &Cell| format!("{} at {} %", cell.job.name(), cell.load);
+    let named = |cell: &Cell| format!("{} at {} %", words::job(cell.job), cell.load);
     let mut cells: Vec<&Cell> = cells.collect();
     cells.sort_by_key(|cell| (cell.arm, cell.job, cell.load, cell.place));
     cells.into_iter().map(|cell| row(cell, &named(cell))).collect()

@@ -14,20 +14,24 @@ use crate::{
 const CHART: (f64, f64) = (320.0, 276.0);
 
 /// From where to where the points lie, per cent: room for numbers on the left and names on the right.
-const ACROSS: [f64; 2] = [13.0, 74.0];
+const ACROSS: [f64; 2] = [13.0, 63.0];
 
 /// What one place has at one load.
 type Level = fn(&Cell) -> Option<Estimate>;
 
+/// What theory has at one load.
+type Theory = fn(&Point) -> Option<f64>;
+
 /// The share of late pages, from zero up.
 pub(super) fn late(found: &Interfered, arm: Arm) -> String {
     let level: Level = |cell| Some(cell.late?.map(|share| share * 100.0));
-    let top = levels(found, arm, level).map(|it| it.high).fold(1.0, f64::max) * 1.08;
+    let theory: Theory = |point| point.late.map(|share| share * 100.0);
+    let [_, most] = ends(found, arm, level, theory);
+    let top = most.max(1.0) * 1.08;
     let mut axes = Axes::new(found, arm, Scale::new([0.0, top], [CHART.1, 12.0]), false);
     for mark in ticks(0.0, top, 6) {
         axes.mark(mark, &format!("{mark} %"));
     }
-    let theory = |point: &Point| point.late.map(|share| share * 100.0);
     axes.limit(x5::LATE * 100.0);
     axes.lines(found, level, theory);
     axes.names(found, level, |share| format!("{share:.1} %"));
@@ -41,10 +45,8 @@ pub(super) fn late(found: &Interfered, arm: Arm) -> String {
 /// p99 of latency, on a logarithmic scale; nothing where there were too few requests for it.
 pub(super) fn p99(found: &Interfered, arm: Arm) -> Option<String> {
     let level: Level = |cell| cell.p99;
-    let [least, most] = levels(found, arm, level)
-        .fold([f64::MAX, 0.0], |[least, most]: [f64; 2], it| {
-            [least.min(it.low), most.max(it.high)]
-        });
+    let theory: Theory = |point| point.p99_ms;
+    let [least, most] = ends(found, arm, level, theory);
     if most <= 0.0 || least <= 0.0 {
         return None;
     }
@@ -58,7 +60,7 @@ pub(super) fn p99(found: &Interfered, arm: Arm) -> Option<String> {
             }
         }
     }
-    axes.lines(found, level, |point| point.p99_ms);
+    axes.lines(found, level, theory);
     axes.names(found, level, |ms| format!("{ms:.1} ms"));
     Some(axes.svg.finish(Some(&format!(
         "p99 of latency over the load of jobs, {}, one line for each place, on a logarithmic scale; \
@@ -67,10 +69,13 @@ pub(super) fn p99(found: &Interfered, arm: Arm) -> Option<String> {
     ))))
 }
 
-fn levels(found: &Interfered, arm: Arm, level: Level) -> impl Iterator<Item = Estimate> {
-    let cells = found.cells.iter();
-    let of_job = cells.filter(move |cell| (cell.arm, cell.job) == (arm, found.headline));
-    of_job.filter_map(level)
+/// The least and the most that a picture has to show.
+fn ends(found: &Interfered, arm: Arm, level: Level, theory: Theory) -> [f64; 2] {
+    let cells = found.cells.iter().filter(|cell| (cell.arm, cell.job) == (arm, found.headline));
+    let measured = cells.filter_map(level).flat_map(|it| [it.low, it.high]);
+    let points = found.curves.iter().filter(|it| it.arm == arm).flat_map(|it| &it.points);
+    let all = measured.chain(points.filter_map(theory));
+    all.fold([f64::MAX, 0.0], |[least, most], it| [least.min(it), most.max(it)])
 }
 
 /// The colour of a place, the same in every picture.
@@ -85,15 +90,15 @@ fn series(place: Place) -> &'static str {
     }
 }
 
-/// What stands at the end of a line; the legend has the words.
+/// What stands at the end of a line; the table has more words.
 fn short(place: Place) -> &'static str {
     match place {
         Place::EventLoop => "event loop",
-        Place::Pieces => "loop, in pieces",
+        Place::Pieces => "in pieces",
         Place::Inside => "thread",
-        Place::Low => "low-priority thread",
-        Place::Weights => "process, weight",
-        Place::Quota => "process, quota",
+        Place::Low => "low priority",
+        Place::Weights => "own process",
+        Place::Quota => "own quota",
     }
 }
 
@@ -147,7 +152,7 @@ impl Axes {
         self.svg.line("truth", ACROSS, [y, y]);
     }
 
-    fn lines(&mut self, found: &Interfered, level: Level, theory: fn(&Point) -> Option<f64>) {
+    fn lines(&mut self, found: &Interfered, level: Level, theory: Theory) {
         for curve in found.curves.iter().filter(|curve| curve.arm == self.arm) {
             let point = |it: &Point| Some((self.across.at(it.load.into()), self.y(theory(it)?)));
             let points: Vec<(f64, f64)> = curve.points.iter().filter_map(point).collect();

@@ -41,11 +41,11 @@ fn the_page_has_a_line_for_each_place_and_what_theory_says_of_it() {
     for text in [
         "<strong>Monolith: pages over 50&nbsp;ms</strong>",
         "<strong>Split: latency that one page of 100 exceeds</strong>",
-        "low-priority thread 0.0 %",
+        "low priority 0.0 %",
         r#"class="curve theory series-2""#,
         "split, jobs in a process of their own, by quota, 40 %",
         "Other jobs: shorter and longer ones",
-        "cpu 3000 ms at 20 %",
+        "3,000 ms of CPU time at 20 %",
     ] {
         assert!(html.contains(text), "{text}");
     }
@@ -62,7 +62,7 @@ fn a_readme_has_its_table_between_its_own_markers() {
     update_readme(&readme, &interference_of(Preset::Smoke)).unwrap();
     let text = fs::read_to_string(&readme).unwrap();
     assert!(text.starts_with("a\n<!-- jobs:begin -->\n- **No verdict:** Jobs need"), "{text}");
-    assert!(text.contains("1 rounds, commit") && !text.contains("old"), "{text}");
+    assert!(text.contains("2 rounds, commit") && !text.contains("old"), "{text}");
     let (run, summary) = judged();
     let text = words::plain(super::readme(&run, &summary).unwrap());
     assert!(text.contains("- **Refuted:** Jobs need a process"), "{text}");
