@@ -21,7 +21,7 @@ use crate::{
 const BUDGET_MS: u64 = 30_000;
 
 /// How often servers are asked whether all is done.
-const POLL: Duration = Duration::from_millis(20);
+const POLL: Duration = Duration::from_millis(50);
 
 /// How long jobs may take, beyond what there is to do in them, before they are given up; and how long
 /// any answer, beyond the client's own budget.
