@@ -7,15 +7,17 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     str::FromStr,
+    time::Duration,
 };
 
 use anyhow::{Context, anyhow, bail};
 use contract::{dataset::Dataset, postgres::PrivateServer, seed};
 use in_process::{
     Clock, DatabaseArgs, DatabaseUrl, IdentityArgs, InProcess, Options, SQLITE_FILE,
-    provision::create_database,
+    provision::{self, create_database},
 };
 use nix::unistd::Pid;
+use tokio::time::sleep;
 
 use crate::{
     guardian::Guardian,
@@ -25,6 +27,10 @@ use crate::{
 
 /// Under which name PostgreSQL's figures are kept.
 pub const POSTGRES: &str = "postgres";
+
+/// How often, and how far apart, a database that does not answer is asked again: it may be
+/// recovering.
+const RECOVERY: (usize, Duration) = (60, Duration::from_millis(500));
 
 /// Stands in a command for the address of a PostgreSQL server, which may hold a password.
 pub(crate) const SERVER: &str = "URL";
@@ -250,6 +256,23 @@ impl Postgres {
         // The database's words already hold those of what caused it.
         created.map_err(|error| anyhow!("--db: cannot create a database: {error}"))
     }
+}
+
+/// Since when a PostgreSQL server takes connections; waits a while for one that does not.
+///
+/// # Errors
+/// When it does not come back.
+pub async fn running_since(server: &DatabaseUrl) -> anyhow::Result<String> {
+    let (times, apart) = RECOVERY;
+    for _ in 1..times {
+        if let Ok(since) = provision::running_since(server).await {
+            return Ok(since);
+        }
+        sleep(apart).await;
+    }
+    let since = provision::running_since(server).await;
+    // Its words may hold the address, and that a password.
+    since.ok().with_context(|| format!("the database has not answered for {:?}", apart * 60))
 }
 
 fn pid(server: &PrivateServer) -> Option<Pid> {

@@ -4,8 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::databases::Engine;
-use crate::experiments::{c2, certificate, floor, ladder, size, x1, x2};
+use crate::experiments::{c2, certificate, floor, ladder, size, x1, x2, x5};
 use crate::grid::Grid;
+use crate::jobs::Interference;
 use crate::judge::Question;
 use crate::plan::Plan;
 use crate::scaling::Scaling;
@@ -68,6 +69,8 @@ pub enum Design {
     Grid(fn(Preset, &str) -> Grid),
     /// Searches for the best way to spend a budget, from the amount wanted.
     Scaling(fn(Preset) -> anyhow::Result<Scaling>),
+    /// Jobs in several places, and pages beside them, from the amount wanted.
+    Interference(fn(Preset) -> Interference),
 }
 
 impl Design {
@@ -75,7 +78,7 @@ impl Design {
     pub fn engine(self) -> Engine {
         match self {
             // Several servers share one database.
-            Self::Scaling(_) => Engine::PrivatePostgres,
+            Self::Scaling(_) | Self::Interference(_) => Engine::PrivatePostgres,
             _ => Engine::Sqlite,
         }
     }
@@ -93,6 +96,7 @@ pub fn registry() -> Vec<Experiment> {
         ladder::EXPERIMENT,
         x2::EXPERIMENT,
         c2::EXPERIMENT,
+        x5::EXPERIMENT,
         floor::EXPERIMENT,
         size::EXPERIMENT,
         certificate::EXPERIMENT,
@@ -184,7 +188,7 @@ mod tests {
         let error = find("x99").map(|e| e.card.id).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "there is no experiment `x99`; there is: x1, x1-ladder, x2, c2, floor, size, certificate"
+            "there is no experiment `x99`; there is: x1, x1-ladder, x2, c2, x5, floor, size, certificate"
         );
     }
 }

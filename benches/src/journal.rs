@@ -196,6 +196,7 @@ impl Begun {
             starts: progress.starts,
             grid: None,
             scaling: None,
+            interference: None,
             resumed: progress.resumed,
         }
     }

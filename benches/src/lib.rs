@@ -16,7 +16,8 @@
 //! For arms of several processes: [`fleet::topology`] says what they consist of, [`fleet::budget`] that
 //! they have the same in all, [`fleet::quota`] keeps them to it, [`relay`] balances between replicas,
 //! [`link`] puts a distance between frontend and backend; both are [`intermediary`] processes.
-//! [`fleet::deployment`] is such an arm as it runs, and [`scaling`] looks for the best one.
+//! [`fleet::deployment`] is such an arm as it runs, [`scaling`] looks for the best one, and [`jobs`] asks
+//! what pages feel of jobs beside them.
 
 pub mod affinity;
 pub mod circumstances;
@@ -31,6 +32,7 @@ pub mod fleet;
 pub mod grid;
 pub mod guardian;
 pub mod intermediary;
+pub mod jobs;
 pub mod journal;
 pub mod judge;
 pub mod link;

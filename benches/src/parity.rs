@@ -203,6 +203,11 @@ pub(crate) async fn metrics(connections: &Connections) -> anyhow::Result<String>
 /// The value of a counter in Prometheus' text format, summed over its labels; 0 when nothing was
 /// counted yet.
 pub(crate) fn counter(text: &str, name: &str) -> u64 {
+    sum(text.lines(), name) as u64
+}
+
+/// The same of some lines, and as the number that it is.
+pub(crate) fn sum<'a>(lines: impl Iterator<Item = &'a str>, name: &str) -> f64 {
     let of_counter = |line: &str| -> Option<f64> {
         let rest = line.strip_prefix(name)?;
         let value = match rest.strip_prefix('{') {
@@ -211,7 +216,7 @@ pub(crate) fn counter(text: &str, name: &str) -> u64 {
         };
         value.trim().parse().ok()
     };
-    text.lines().filter_map(of_counter).sum::<f64>() as u64
+    lines.filter_map(of_counter).sum()
 }
 
 impl std::ops::Sub for PageCost {

@@ -13,7 +13,7 @@ use crate::{
     executor::{self, Executor},
     experiment::{Design, Experiment, Preset},
     fleet::System,
-    grid,
+    grid, jobs,
     journal::{Begun, Entry, Progress},
     load::Generator,
     machine, parity,
@@ -85,10 +85,15 @@ pub async fn run(order: &Order) -> anyhow::Result<(PathBuf, Run)> {
         (Design::Scaling(scaling), Place::Processes(engine)) => {
             scaling::measure(order, engine, &scaling(order.preset)?).await
         }
-        (Design::Grid(_) | Design::Scaling(_), Place::Composition) => bail!(
-            "{}: needs servers of the lab's own; leave out --compose",
-            order.experiment.card.id
-        ),
+        (Design::Interference(design), Place::Processes(engine)) => {
+            jobs::measure(order, engine, &design(order.preset)).await
+        }
+        (Design::Grid(_) | Design::Scaling(_) | Design::Interference(_), Place::Composition) => {
+            bail!(
+                "{}: needs servers of the lab's own; leave out --compose",
+                order.experiment.card.id
+            )
+        }
     }
 }
 
@@ -156,7 +161,7 @@ pub async fn resume(run: &str, engine: Option<Engine>) -> anyhow::Result<(PathBu
     begun.refuse_others(&testbed.circumstances(machine).await?).with_context(context)?;
     let plan = match order.experiment.design {
         Design::Contrast { plan, .. } | Design::Families { plan, .. } => plan,
-        Design::Grid(_) | Design::Scaling(_) => {
+        Design::Grid(_) | Design::Scaling(_) | Design::Interference(_) => {
             bail!("--resume {run}: this experiment is measured in one piece")
         }
     };

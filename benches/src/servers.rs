@@ -19,6 +19,8 @@ pub const MONOLITH: &str = "monolith";
 pub const FRONTEND: &str = "split-frontend";
 /// Package, binary and role of the API of the split.
 pub const BACKEND: &str = "split-backend";
+/// Role of the program with the database, where it only does jobs, and what it is told then.
+pub const WORK: &str = "work";
 
 /// The home page by hand: a program of the lab's own package.
 pub const FLOOR: &str = "floor";

@@ -220,14 +220,7 @@ impl Truth {
             command: format!("cargo lab run x1 --preset {} --seed {}", self.preset, self.seed),
             preset: self.preset.to_string(),
             seed: self.seed,
-            machine: Machine {
-                cpu: "Example CPU <4> & \"co\"".into(),
-                cores: 2,
-                memory_mib: 24_000,
-                kernel: "6.18.0".into(),
-                os: "Debian GNU/Linux 12".into(),
-                load_before: 0.12,
-            },
+            machine: machine(),
             build: Build {
                 commit: "0123456789abcdef0123456789abcdef01234567".into(),
                 rustc: "rustc 1.95.0".into(),
@@ -268,8 +261,20 @@ impl Truth {
             starts,
             grid: None,
             scaling: None,
+            interference: None,
             resumed: Vec::new(),
         }
+    }
+}
+
+fn machine() -> Machine {
+    Machine {
+        cpu: "Example CPU <4> & \"co\"".into(),
+        cores: 2,
+        memory_mib: 24_000,
+        kernel: "6.18.0".into(),
+        os: "Debian GNU/Linux 12".into(),
+        load_before: 0.12,
     }
 }
 

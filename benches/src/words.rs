@@ -1,5 +1,6 @@
 //! Numbers and names as people read them, the same in the terminal, the report and the README.
 
+use crate::jobs::{Job, Kind, Place};
 use crate::judge::summary::{Metric, Outcome};
 use crate::record::{Comparison, Page};
 use crate::scaling::Stage;
@@ -48,6 +49,18 @@ pub fn level_with_interval(metric: Metric, level: Estimate) -> String {
     }
     let digits = decimals(value);
     format!("{value:.digits$}{NBSP}ms{NBSP}[{low:.digits$},{NBSP}{high:.digits$}]")
+}
+
+/// A difference of shares in percentage points, with its interval: `+1.20 points [+0.80, +1.60]`.
+pub fn points_with_interval(difference: Estimate) -> String {
+    let Estimate { value, low, high } = difference.map(|x| x * 100.0);
+    format!("{}{NBSP}points{NBSP}[{},{NBSP}{}]", signed(value, 2), signed(low, 2), signed(high, 2))
+}
+
+/// A share with its interval: `1.20 % [0.80, 1.60]`.
+pub fn share_with_interval(share: Estimate) -> String {
+    let Estimate { value, low, high } = share.map(|x| x * 100.0);
+    format!("{value:.2}{NBSP}%{NBSP}[{low:.2},{NBSP}{high:.2}]")
 }
 
 /// Milliseconds with three significant digits.
@@ -126,6 +139,29 @@ pub fn comparison(comparison: Comparison) -> &'static str {
         Comparison::Null => "monolith against its twin",
         Comparison::Planted => "monolith with planted CPU",
         Comparison::Waiting => "monolith with a planted wait",
+    }
+}
+
+/// Where jobs run, as it goes on after "jobs".
+pub fn place(place: Place) -> &'static str {
+    match place {
+        Place::EventLoop => "in the request, on an event loop",
+        Place::Pieces => "in the request, on an event loop, in pieces",
+        Place::Inside => "on a thread of the server",
+        Place::Low => "on a low-priority thread of the server",
+        Place::Weights => "in a process of their own, by weight",
+        Place::Quota => "in a process of their own, by quota",
+    }
+}
+
+/// What a job is, as it goes on after "jobs of".
+pub fn job(job: Job) -> String {
+    let ms = count(job.ms.into());
+    match job.kind {
+        Kind::Cpu => format!("{ms} ms of CPU time"),
+        Kind::Sleep => format!("{ms} ms of waiting"),
+        Kind::Database => format!("{ms} ms in the database"),
+        Kind::Memory => format!("{ms} ms of walking through memory"),
     }
 }
 

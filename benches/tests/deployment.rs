@@ -100,7 +100,8 @@ impl Place {
 
     async fn start(&self, topology: &Topology, name: &str) -> Deployment {
         let (policy, database, arm) = (Policy::RoundRobin, &self.database, Arm::Monolith);
-        let order = Order { topology, policy, database, arm, name };
+        let flags = &BTreeMap::new();
+        let order = Order { topology, policy, database, arm, name, flags };
         self.ground().start(order).await.unwrap()
     }
 
@@ -226,16 +227,38 @@ async fn what_does_not_come_up_leaves_nothing_running() {
         database: &place.database,
         arm: Arm::Split,
         name: "failing",
+        flags: &BTreeMap::new(),
     };
     let error = place.ground().start(order).await.unwrap_err().to_string();
     assert!(error.starts_with("split-backend ended before it was ready"), "{error}");
     assert!(!error.contains('\n'));
+}
 
-    let mut jobs = topology(vec![tier(Role::Monolith, 1), tier(Role::Work, 1)]);
-    jobs.name = "jobs".to_owned();
-    let order = Order { topology: &jobs, ..order };
-    let error = place.ground().start(order).await.unwrap_err().to_string();
-    assert!(error.contains("a tier of work can't be deployed"), "{error}");
+/// And the flags of a role are given to that role alone.
+#[tokio::test]
+async fn jobs_have_a_tier_of_their_own_with_a_group_of_its_own() {
+    let Some(place) = Place::open("work").await else { return };
+    let tiers = topology(vec![tier(Role::Monolith, 1), tier(Role::Work, 1)]);
+    let flags = [(Role::Monolith, vec!["--runtime".to_owned(), "event-loop".to_owned()])];
+    let order = Order {
+        topology: &tiers,
+        policy: Policy::RoundRobin,
+        database: &place.database,
+        arm: Arm::Monolith,
+        name: "work",
+        flags: &flags.into(),
+    };
+    let deployment = place.ground().start(order).await.unwrap();
+    let replicas = deployment.replicas();
+    let roles: Vec<Role> = replicas.iter().map(|replica| replica.role).collect();
+    assert_eq!(roles, [Role::Work, Role::Monolith]);
+    let [worker, server] = [&replicas[0].server, &replicas[1].server];
+    assert_eq!(deployment.front, server.address, "visitors go to the pages");
+    let flags = |pid| fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap();
+    assert!(flags(worker.pid).contains("\0work\0") && !flags(worker.pid).contains("event-loop"));
+    assert!(flags(server.pid).contains("\0event-loop\0") && flags(server.pid).contains("\0off\0"));
+    deployment.stop().await.unwrap();
+    assert_eq!(place.groups(), Vec::<PathBuf>::new());
 }
 
 #[tokio::test]

@@ -67,6 +67,7 @@ impl<'a> House<'a> {
             binary: self.monolith,
             role: "monolith",
             arm: Arm::Monolith,
+            command: "serve",
             args: ["--data-dir", &data, "--jobs", "off"].map(str::to_owned).to_vec(),
             env: url.map(|url| ("DATABASE_URL", url)).into_iter().collect(),
             log: self.logs.path().join(format!("{number}.log")),

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::Path};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 use futures_util::future::{BoxFuture, FutureExt, join_all, select_all};
 
 use super::{
@@ -58,6 +58,8 @@ pub struct Order<'a> {
     pub arm: Arm,
     /// Part of the names of logs and control groups; no other deployment of the run has it.
     pub name: &'a str,
+    /// Further flags, role by role. Where they don't say where jobs run, none do.
+    pub flags: &'a BTreeMap<Role, Vec<String>>,
 }
 
 /// A running topology. Its processes are killed and its groups removed when this value goes;
@@ -112,11 +114,6 @@ impl Ground<'_> {
     /// then.
     pub async fn start(&self, order: Order<'_>) -> anyhow::Result<Deployment> {
         let architecture = order.topology.check()?;
-        ensure!(
-            order.topology.replicas(Role::Work) == 0,
-            "topology {}: a tier of work can't be deployed; jobs run inside or nowhere",
-            order.topology.name
-        );
         // Stands for "nowhere" until the last tier is up.
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut deployment = Deployment {
@@ -145,6 +142,9 @@ impl Ground<'_> {
         order: Order<'_>,
         architecture: Architecture,
     ) -> anyhow::Result<SocketAddr> {
+        if order.topology.replicas(Role::Work) > 0 {
+            self.tier(deployment, order, Role::Work, None).await?;
+        }
         if architecture == Architecture::Monolith {
             return self.tier(deployment, order, Role::Monolith, None).await;
         }
@@ -214,6 +214,12 @@ impl Ground<'_> {
                 self.rig.with_database(database, arm, role.name(), tier.db_connections, &name)?
             }
         };
+        let flags = order.flags.get(&role);
+        launch.args.extend(flags.into_iter().flatten().cloned());
+        let has_jobs = matches!(role, Role::Monolith | Role::SplitBackend);
+        if has_jobs && !launch.args.iter().any(|flag| flag == "--jobs") {
+            launch = launch.with_jobs(self.rig.jobs);
+        }
         launch.under = &under;
         let server = operations::start(launch, &self.rig.layout).await?;
         Ok(Replica { role, server, group })

@@ -28,7 +28,7 @@ use crate::{
     link::Link,
     probe::{Scope, Watched},
     record::{Arm, Layout, Start},
-    servers::{Binaries, FLOOR, FLOOR_BACKEND, FLOOR_FRONTEND, MONOLITH},
+    servers::{BACKEND, Binaries, FLOOR, FLOOR_BACKEND, FLOOR_FRONTEND, MONOLITH, WORK},
 };
 
 /// Database connections of every arm: an arm with more would have a larger budget.
@@ -130,7 +130,8 @@ impl Rig {
         for arm in arms {
             let app = |role| {
                 let database = databases.of(*arm)?;
-                self.with_database(database, *arm, role, DB_CONNECTIONS, name)
+                let launch = self.with_database(database, *arm, role, DB_CONNECTIONS, name)?;
+                Ok::<_, anyhow::Error>(launch.with_jobs(self.jobs))
             };
             match arm {
                 Arm::Monolith | Arm::Twin | Arm::Planted | Arm::Waiting => {
@@ -175,8 +176,6 @@ impl Rig {
             self.token_secret.display().to_string(),
             "--db-connections".to_owned(),
             db_connections.to_string(),
-            "--jobs".to_owned(),
-            self.jobs.to_owned(),
         ];
         // In the environment and not among the flags, which every user of the machine can read.
         let url = database.url.as_ref().map(|url| ("DATABASE_URL", url.expose().to_owned()));
@@ -213,12 +212,18 @@ impl Rig {
 
     fn launch(&self, arm: Arm, role: &'static str, name: &str) -> anyhow::Result<Launch<'_>> {
         let (mark, run) = &self.mark;
-        let program = if role.starts_with(FLOOR) { FLOOR } else { role };
+        let program = match role {
+            WORK if arm == Arm::Split => BACKEND,
+            WORK => MONOLITH,
+            floor if floor.starts_with(FLOOR) => FLOOR,
+            other => other,
+        };
         Ok(Launch {
             under: &self.under,
             binary: self.binaries.path(program)?,
             role,
             arm,
+            command: if role == WORK { WORK } else { "serve" },
             args: Vec::new(),
             env: vec![(*mark, run.clone())],
             log: self.logs.join(format!("{name}-{}-{role}.log", arm.name())),

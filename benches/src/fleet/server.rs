@@ -26,7 +26,7 @@ use crate::{
     load::{Body, Connections},
     probe,
     record::Arm,
-    servers::BACKEND,
+    servers::{BACKEND, WORK},
 };
 
 /// How long a server may take to be ready, and then to answer.
@@ -49,7 +49,9 @@ pub struct Launch<'a> {
     pub role: &'static str,
     /// Which system it belongs to.
     pub arm: Arm,
-    /// Flags behind `serve --listen 127.0.0.1:0`.
+    /// What the program is to do: `serve` or `work`.
+    pub command: &'static str,
+    /// Flags behind that and `--listen 127.0.0.1:0`.
     pub args: Vec<String>,
     /// Its whole environment. Nothing is inherited: a `DATABASE_URL` that happens to be set must
     /// not decide what is measured.
@@ -93,7 +95,7 @@ pub struct Starting {
 impl Launch<'_> {
     /// Starts the process, on the cores of the thread that calls.
     pub fn spawn(self) -> anyhow::Result<Starting> {
-        let Self { under, binary, role, arm, args, env, log } = self;
+        let Self { under, binary, role, arm, command: what, args, env, log } = self;
         let stderr = File::create(&log).with_context(|| log.display().to_string())?;
         let started = Instant::now();
         let mut command = match under {
@@ -105,7 +107,7 @@ impl Launch<'_> {
             }
         };
         let mut child = command
-            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args([what, "--listen", "127.0.0.1:0"])
             .args(args)
             .env_clear()
             .envs(env)
@@ -197,7 +199,11 @@ fn parse_ready(role: &str, line: &str) -> anyhow::Result<SocketAddr> {
 /// # Errors
 /// When there is none in time.
 pub(crate) async fn answered(role: &str, address: SocketAddr) -> anyhow::Result<()> {
-    let path = if role == BACKEND { format!("{API}{TAGS}") } else { "/".to_owned() };
+    let path = match role {
+        BACKEND => format!("{API}{TAGS}"),
+        WORK => "/readyz".to_owned(),
+        _ => "/".to_owned(),
+    };
     let connections = Connections::new(address);
     let deadline = Instant::now() + START_LIMIT;
     loop {
@@ -246,6 +252,7 @@ mod tests {
             binary,
             role: "monolith",
             arm: Arm::Monolith,
+            command: "serve",
             args: Vec::new(),
             env: Vec::new(),
             log: dir.join("log"),

@@ -22,7 +22,8 @@ impl Rig {
         name: &str,
         fleet: &mut Fleet,
     ) -> anyhow::Result<()> {
-        let mut backend = self.with_database(database, arm, BACKEND, DB_CONNECTIONS, name)?;
+        let backend = self.with_database(database, arm, BACKEND, DB_CONNECTIONS, name)?;
+        let mut backend = backend.with_jobs(self.jobs);
         let socket = database.data_dir.join("backend.sock");
         if arm == Arm::UnixSocket {
             backend.args.extend(["--listen-unix".to_owned(), socket.display().to_string()]);
@@ -66,6 +67,12 @@ impl Rig {
 }
 
 impl Launch<'_> {
+    /// With jobs at this place.
+    pub(super) fn with_jobs(mut self, place: &str) -> Self {
+        self.args.extend(["--jobs".to_owned(), place.to_owned()]);
+        self
+    }
+
     /// With the switches that its arm needs.
     pub(super) fn with_lab(mut self, rig: &Rig) -> anyhow::Result<Self> {
         if let Some(file) = rig.lab_file(self.arm)? {

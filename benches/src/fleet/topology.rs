@@ -5,7 +5,7 @@ use anyhow::{bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::quota::{Cpu, Millicores};
-use crate::servers::{BACKEND, FRONTEND, MONOLITH};
+use crate::servers::{BACKEND, FRONTEND, MONOLITH, WORK};
 
 /// An arm's servers. What it may have in all is its [`Budget`](super::budget::Budget).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -88,16 +88,7 @@ impl Role {
             Self::Monolith => MONOLITH,
             Self::SplitFrontend => FRONTEND,
             Self::SplitBackend => BACKEND,
-            Self::Work => "work",
-        }
-    }
-
-    /// The program that does this; jobs are done by whichever has the database.
-    pub fn program(self, architecture: Architecture) -> &'static str {
-        match (self, architecture) {
-            (Self::Work, Architecture::Monolith) => MONOLITH,
-            (Self::Work, Architecture::Split) => BACKEND,
-            (other, _) => other.name(),
+            Self::Work => WORK,
         }
     }
 }
@@ -257,6 +248,5 @@ mod tests {
         assert!(topology.needs_balancer(Role::Monolith) && !topology.needs_balancer(Role::Work));
         topology.tiers[0].replicas = 1;
         assert!(!topology.needs_balancer(Role::Monolith));
-        assert_eq!(Role::Work.program(Architecture::Split), BACKEND);
     }
 }

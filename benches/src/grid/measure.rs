@@ -79,6 +79,7 @@ pub async fn measure(
         starts,
         grid: Some(Cells { cells: grid.cells.clone(), trials }),
         scaling: None,
+        interference: None,
         resumed: Vec::new(),
     };
     folder.finish(&run)?;

@@ -1,6 +1,7 @@
 //! What questions are called in files: names that stay the same from run to run, where the words of a
 //! claim may hold a number that does not.
 
+use super::interfered::Asked;
 use super::summary::{Metric, Summary};
 use crate::experiment::{self, Design};
 use crate::grid::{Quantity, Series};
@@ -31,6 +32,15 @@ pub fn question_ids(run: &Run, summary: &Summary) -> anyhow::Result<Vec<String>>
             let goodput = |mix: &str| format!("{}.{mix}", name(Metric::Goodput));
             let of_mixes = mixes.map(|of| goodput(&slug(&of.mix)));
             std::iter::once(goodput("some-mix")).chain(of_mixes).collect()
+        }
+        Design::Interference(_) => {
+            let places = summary.interfered.iter().flat_map(|it| it.rules(Asked::Late));
+            let of_places = places.map(|rule| format!("late.{}", rule.place.name()));
+            ["necessary.late", "necessary.p99"]
+                .map(str::to_owned)
+                .into_iter()
+                .chain(of_places)
+                .collect()
         }
     };
     Ok(ids.into_iter().map(|id| format!("{}.{id}", run.experiment)).collect())

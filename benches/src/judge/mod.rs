@@ -7,8 +7,11 @@ mod decide;
 mod families;
 mod grid;
 pub mod ids;
+pub mod interfered;
+mod interference;
 mod measure;
 mod pays;
+mod places;
 pub mod scaled;
 mod scaling;
 mod select;
@@ -20,6 +23,8 @@ use std::collections::BTreeMap;
 pub use decide::{Limit, Question};
 #[cfg(test)]
 pub(crate) use grid::tests::sound_grid;
+#[cfg(test)]
+pub(crate) use interference::tests::interference_of;
 pub use measure::{REQUESTS_FOR_P99, latencies};
 pub use pays::CEILING;
 #[cfg(test)]
@@ -29,6 +34,7 @@ pub use select::{ERROR_LIMIT, FOREIGN_LIMIT, LAG_LIMIT_MS};
 pub(crate) use values::tests::run_of;
 
 use crate::experiment::{self, Design, Preset};
+use crate::jobs;
 use crate::record::{Arm, Cells, Comparison, Page, Purpose, Run, SCHEMA, Slice};
 use crate::scaling::{Measured, Step};
 use crate::stats::{RESAMPLES, median, rounded};
@@ -55,6 +61,10 @@ pub(crate) fn summarise_with(run: &Run, resamples: u32) -> anyhow::Result<Summar
     let experiment = experiment::find(&run.experiment)?;
     let slo_ms = experiment.card.slo_ms;
     let preset = run.preset.parse()?;
+    if let (Design::Interference(design), Some(measured)) = (experiment.design, &run.interference) {
+        let judged = interference::judge(run, measured, &design(preset), slo_ms, resamples);
+        return Ok(of_places(run, measured, judged, resamples));
+    }
     let questions = match (experiment.design, &run.grid, &run.scaling) {
         (Design::Contrast { questions, .. }, None, None) => questions,
         (Design::Scaling(design), None, Some(measured)) => {
@@ -94,6 +104,7 @@ pub(crate) fn summarise_with(run: &Run, resamples: u32) -> anyhow::Result<Summar
         findings: Vec::new(),
         derived: Vec::new(),
         scaled: None,
+        interfered: None,
     };
     summary.certificate = controls::certificate(run, &summary);
     summary.verdicts = questions.iter().map(|q| q.answer(preset, &summary)).collect();
@@ -119,6 +130,7 @@ fn of_families(run: &Run, restarts: usize, preset: Preset, resamples: u32) -> Su
         findings: Vec::new(),
         derived: Vec::new(),
         scaled: None,
+        interfered: None,
     }
 }
 
@@ -149,6 +161,7 @@ fn of_cells(run: &Run, cells: &Cells, judged: grid::Judged, resamples: u32) -> S
         findings,
         derived,
         scaled: None,
+        interfered: None,
     }
 }
 
@@ -156,16 +169,6 @@ fn of_cells(run: &Run, cells: &Cells, judged: grid::Judged, resamples: u32) -> S
 fn of_searches(run: &Run, measured: &Measured, judged: scaling::Judged, resamples: u32) -> Summary {
     let scaling::Judged { scaled, findings, certificate, verdicts } = judged;
     let steps = || measured.trials.iter().flat_map(|trial| &trial.steps);
-    let wrong = |step: &Step| step.scheduled.saturating_sub(step.completed);
-    let conduct = Conduct {
-        slices: steps().count(),
-        requests: steps().map(|step| step.scheduled).sum(),
-        errors: steps().map(wrong).sum(),
-        worst_lag_ms: rounded(steps().map(|step| step.lag_p99_ms).fold(0.0, f64::max)),
-        void: Vec::new(),
-        flagged: Vec::new(),
-        unsettled: Vec::new(),
-    };
     Summary {
         schema: SCHEMA,
         run: run.id.clone(),
@@ -173,7 +176,7 @@ fn of_searches(run: &Run, measured: &Measured, judged: scaling::Judged, resample
         resamples,
         contrasts: Vec::new(),
         footprint: Vec::new(),
-        conduct,
+        conduct: of_steps(steps),
         certificate,
         verdicts,
         families: Vec::new(),
@@ -181,6 +184,49 @@ fn of_searches(run: &Run, measured: &Measured, judged: scaling::Judged, resample
         findings,
         derived: Vec::new(),
         scaled: Some(scaled),
+        interfered: None,
+    }
+}
+
+/// The summary of jobs in several places.
+fn of_places(
+    run: &Run,
+    measured: &jobs::Measured,
+    judged: interference::Judged,
+    resamples: u32,
+) -> Summary {
+    let interference::Judged { interfered, certificate, verdicts } = judged;
+    let steps = || measured.trials.iter().flat_map(|trial| &trial.slices).map(|slice| &slice.pages);
+    Summary {
+        schema: SCHEMA,
+        run: run.id.clone(),
+        experiment: run.experiment.clone(),
+        resamples,
+        contrasts: Vec::new(),
+        footprint: Vec::new(),
+        conduct: of_steps(steps),
+        certificate,
+        verdicts,
+        families: Vec::new(),
+        figures: Vec::new(),
+        findings: Vec::new(),
+        derived: Vec::new(),
+        scaled: None,
+        interfered: Some(interfered),
+    }
+}
+
+/// How these steps went. What of them is void stands elsewhere.
+fn of_steps<'a, I: Iterator<Item = &'a Step>>(steps: impl Fn() -> I) -> Conduct {
+    let wrong = |step: &Step| step.scheduled.saturating_sub(step.completed);
+    Conduct {
+        slices: steps().count(),
+        requests: steps().map(|step| step.scheduled).sum(),
+        errors: steps().map(wrong).sum(),
+        worst_lag_ms: rounded(steps().map(|step| step.lag_p99_ms).fold(0.0, f64::max)),
+        void: Vec::new(),
+        flagged: Vec::new(),
+        unsettled: Vec::new(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::scaled::Scaled;
+use super::{interfered::Interfered, scaled::Scaled};
 use crate::grid::Bound;
 use crate::record::{Arm, Comparison, Page};
 use crate::stats::Estimate;
@@ -46,6 +46,9 @@ pub struct Summary {
     /// Of searches for the best way to spend a budget: what they came to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scaled: Option<Scaled>,
+    /// Of jobs in several places: what they did to pages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interfered: Option<Interfered>,
 }
 
 /// One comparison, made many times.

@@ -38,7 +38,7 @@ use tokio::{
 pub use self::{
     arrivals::{Arrival, poisson},
     connections::{Answer, Body, Connections, Trouble},
-    tally::{Ending, Tally, Times},
+    tally::{Ending, Tally, Times, Visit},
     timer::Timer,
 };
 

@@ -71,8 +71,19 @@ pub struct Tally {
     pub service: Times,
     /// Intended to actual start, every request.
     pub lag: Times,
+    /// Every request by itself, in the order in which they ended.
+    pub visits: Vec<Visit>,
     /// How many requests were under way, kept apart from all times above.
     pub under_way: UnderWay,
+}
+
+/// One request.
+#[derive(Clone, Copy, Debug)]
+pub struct Visit {
+    /// When it was meant to start.
+    pub due: Instant,
+    /// From then until the last byte of a right answer; absent where there was none.
+    pub took: Option<Duration>,
 }
 
 /// How many requests are under way, summed up over time: a second account of the same slice, to hold
@@ -124,6 +135,8 @@ impl Tally {
     pub fn count(&mut self, intended: Instant, started: Instant, ended: Instant, how: Ending) {
         self.lag.record(started.saturating_duration_since(intended));
         self.under_way.end(ended);
+        let took = ended.saturating_duration_since(intended);
+        self.visits.push(Visit { due: intended, took: (how == Ending::Right).then_some(took) });
         match how {
             Ending::Right => {
                 self.sent += 1;

@@ -1,6 +1,6 @@
 //! The finding in words: a few sentences that carry the numbers, the same in every rendering.
 
-use super::{families, grid, scaling};
+use super::{families, grid, places, scaling};
 use crate::experiment::{Card, Preset};
 use crate::judge::summary::{Effect, Metric, Summary};
 use crate::record::{Comparison, Page, Resumption, Run};
@@ -59,6 +59,7 @@ pub(super) fn sentences(run: &Run, card: &Card, summary: &Summary) -> Vec<Senten
     match run.grid {
         Some(_) => grid::sentences(summary),
         None if summary.scaled.is_some() => scaling::sentences(card, summary),
+        None if summary.interfered.is_some() => places::sentences(summary),
         None if !summary.families.is_empty() => families::sentences(summary),
         None => finding(run, card, summary),
     }
@@ -129,6 +130,9 @@ fn goodput(run: &Run, card: &Card, summary: &Summary) -> Option<Sentence> {
 pub(super) fn controls(summary: &Summary) -> Option<Sentence> {
     if summary.scaled.is_some() {
         return scaling::controls(summary);
+    }
+    if summary.interfered.is_some() {
+        return places::controls(summary);
     }
     let cpu = |comparison| {
         let mut checks = summary.certificate.checks.iter();

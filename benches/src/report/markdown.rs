@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::frame::{CheckLine, check_line, facts};
 use super::page::{Line, lines, remarks};
-use super::{HTML, explain, finding, grid, latency, scaling, svg, terminal};
+use super::{HTML, explain, finding, grid, latency, places, scaling, svg, terminal};
 use crate::experiment::{self, Card};
 use crate::judge::scaled::Scaled;
 use crate::judge::summary::Summary;
@@ -67,6 +67,10 @@ fn numbers(run: &Run, summary: &Summary) -> String {
     if let Some(scaled) = &summary.scaled {
         return section("Numbers") + &searches(scaled);
     }
+    if let Some(found) = &summary.interfered {
+        let rows = places::rows(found).into_iter().chain(places::others(found));
+        return section("Numbers") + &table(places::HEAD, 6, rows);
+    }
     if !summary.families.is_empty() {
         // All that there is to say stands in the finding and in the controls.
         return String::new();
@@ -112,7 +116,8 @@ fn trust(run: &Run, summary: &Summary) -> String {
         let _ = write!(text, "\nThe run was {how}.\n");
     }
     let searches = summary.scaled.iter().flat_map(scaling::remarks);
-    for (what, those) in remarks(summary).into_iter().chain(searches) {
+    let places = summary.interfered.iter().flat_map(places::remarks);
+    for (what, those) in remarks(summary).into_iter().chain(searches).chain(places) {
         let _ = write!(text, "\n<details><summary>{what}: {}</summary>\n\n", those.len());
         those.iter().for_each(|remark| text += &format!("- {}\n", escaped(remark)));
         text += "\n</details>\n";

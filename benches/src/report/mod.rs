@@ -16,6 +16,8 @@ mod latency;
 mod markdown;
 mod page;
 mod performance;
+mod places;
+mod places_charts;
 mod readme;
 mod scaling;
 mod scaling_charts;

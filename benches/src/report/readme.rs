@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use super::{finding, latency, markdown};
+use super::{finding, latency, markdown, places};
 use crate::experiment;
 use crate::judge::summarise;
 use crate::judge::summary::{Measured, Metric, Summary};
@@ -18,6 +18,9 @@ const RESULTS: &str = "results";
 
 /// The block that shows a run of x2.
 const CALLS: &str = "calls";
+
+/// The block that shows a run of x5.
+const JOBS: &str = "jobs";
 
 /// Which rows the table has; a row that wasn't measured is left out.
 const METRICS: [Metric; 5] =
@@ -45,6 +48,14 @@ pub fn readme_table(run: &Run) -> anyhow::Result<String> {
     let restarts = summary.contrasts.first().map_or(0, |c| c.all.restarts);
     text.push_str(&source(run, &summary, &format!("{restarts} restarts")));
     Ok(words::plain(text))
+}
+
+fn jobs_table(run: &Run) -> anyhow::Result<String> {
+    let summary = summarise(run)?;
+    let table = places::readme(run, &summary).context("the run has no jobs in several places")?;
+    let rounds = run.interference.iter().flat_map(|it| &it.trials).map(|trial| trial.round + 1);
+    let rounds = format!("{} rounds", rounds.max().unwrap_or_default());
+    Ok(words::plain(table + &source(run, &summary, &rounds)))
 }
 
 /// Where the numbers of a table come from, and what the controls found.
@@ -103,11 +114,14 @@ pub fn readme_block(readme: &str) -> Option<&str> {
 }
 
 /// Puts the table of `run` between the markers of a README: `results` for the boundary itself, `calls`
-/// for pages that make several.
+/// for pages that make several, `jobs` for where jobs run.
 ///
 /// # Errors
 /// When the file can't be read or written, has no markers, or the run can't be judged.
 pub fn update_readme(path: &Path, run: &Run) -> anyhow::Result<()> {
+    if run.interference.is_some() {
+        return update(path, JOBS, &jobs_table(run)?);
+    }
     match latency::readme(run)? {
         Some(table) => update(path, CALLS, &table),
         None => update_block(path, &readme_table(run)?),

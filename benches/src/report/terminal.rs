@@ -2,8 +2,9 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle, presets};
 
-use super::{finding, grid, scaling};
+use super::{finding, grid, places, scaling};
 use crate::experiment::{self, Preset};
+use crate::judge::interfered::Interfered;
 use crate::judge::scaled::Scaled;
 use crate::judge::summarise;
 use crate::judge::summary::{Conduct, Measured, Metric, Summary};
@@ -30,6 +31,8 @@ pub fn terminal(run: &Run) -> anyhow::Result<String> {
         parts.push(figures(&summary).to_string());
     } else if let Some(scaled) = &summary.scaled {
         parts.push(goodputs(scaled).to_string());
+    } else if let Some(found) = &summary.interfered {
+        parts.push(late(found).to_string());
     } else if summary.families.is_empty() {
         parts.push(effects(&summary).to_string());
     }
@@ -116,11 +119,20 @@ fn goodputs(scaled: &Scaled) -> Table {
     table
 }
 
+fn late(found: &Interfered) -> Table {
+    let mut table = columns(["", "late", "p50", "p99"], 3);
+    for [what, late, p50, p99, ..] in places::rows(found) {
+        table.add_row([what, late, p50, p99]);
+    }
+    table
+}
+
 /// How any run went, in one sentence.
 pub(super) fn conduct_of(run: &Run, summary: &Summary) -> String {
     match run.grid {
         Some(_) => trials(summary),
         None if summary.scaled.is_some() => scaling::conduct(summary),
+        None if summary.interfered.is_some() => places::conduct(summary),
         None => conduct(&summary.conduct),
     }
 }

@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::experiment::{self, Design};
 use crate::grid::Bound;
 use crate::judge::ids::{name, question_ids};
+use crate::judge::interfered::{Asked, Interfered, Rule};
 use crate::judge::summary::{
     Check, Contrast, Family, Finding, Measured, Metric, Outcome, Summary, Verdict,
 };
@@ -286,6 +287,7 @@ fn grounds(run: &Run, summary: &Summary) -> anyhow::Result<Vec<(Threshold, Vec<E
         Design::Families { .. } => summary.families.iter().map(of_family).collect(),
         Design::Grid(_) => summary.findings.iter().map(of_figure).collect(),
         Design::Scaling(_) => of_ratios(&summary.findings),
+        Design::Interference(_) => summary.interfered.as_ref().map(of_places).unwrap_or_default(),
     })
 }
 
@@ -333,6 +335,19 @@ fn of_ratios(findings: &[Finding]) -> Vec<(Threshold, Vec<Evidence>)> {
     let each = findings.iter().map(|finding| (more(finding.limit), of_figure(finding).1));
     let all = findings.iter().flat_map(|finding| of_figure(finding).1).collect();
     let whole = findings.first().map(|finding| (more(finding.limit), all));
+    whole.into_iter().chain(each).collect()
+}
+
+/// First both claims as a whole, which rest on all places, then each.
+fn of_places(found: &Interfered) -> Vec<(Threshold, Vec<Evidence>)> {
+    let figures = |rules: &mut dyn Iterator<Item = &Rule>| {
+        let findings: Vec<&Finding> = rules.flat_map(|rule| &rule.findings).collect();
+        let limit = findings.first().map_or(0.0, |finding| finding.limit);
+        let evidence = findings.into_iter().flat_map(|finding| of_figure(finding).1);
+        (Threshold::AtMost(limit), evidence.collect())
+    };
+    let whole = [Asked::Late, Asked::P99].map(|asked| figures(&mut found.rules(asked)));
+    let each = found.rules(Asked::Late).map(|rule| figures(&mut std::iter::once(rule)));
     whole.into_iter().chain(each).collect()
 }
 

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Instant};
 
 use anyhow::{Context, ensure};
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use in_process::DatabaseUrl;
 
 use super::{ARMS, Measured, Scaling, trials::Given};
@@ -12,7 +12,7 @@ use crate::{
     circumstances::Circumstances,
     databases::Engine,
     fleet::{
-        budget::{Room, equal},
+        budget::{Budget, Room, equal},
         deployment::Ground,
         quota::{Enforcement, Kind, Quotas, preflight},
     },
@@ -31,14 +31,26 @@ use crate::{
     visitors::Visitors,
 };
 
-/// What has to stand before the first trial. Groups go before the guardian, who ends what is left in
-/// them.
-struct Stand {
-    quotas: Quotas,
-    enforcement: Enforcement,
-    layout: Layout,
-    server: DatabaseUrl,
-    site: Site,
+/// What has to stand before the first trial of topologies in control groups. Groups go before the
+/// guardian, who ends what is left in them.
+pub(crate) struct Stand {
+    pub(crate) quotas: Quotas,
+    pub(crate) enforcement: Enforcement,
+    pub(crate) layout: Layout,
+    pub(crate) server: DatabaseUrl,
+    pub(crate) site: Site,
+}
+
+/// What a run leaves besides what its experiment is about.
+pub(crate) struct Around<'a> {
+    pub(crate) order: &'a Order,
+    pub(crate) engine: &'a Engine,
+    pub(crate) started: DateTime<Utc>,
+    pub(crate) machine: Machine,
+    pub(crate) layout: Layout,
+    pub(crate) site: &'a Site,
+    pub(crate) parity: Parity,
+    pub(crate) found: Found,
 }
 
 /// Carries out all searches, and returns the run with the folder where it is kept.
@@ -53,7 +65,8 @@ pub async fn measure(
 ) -> anyhow::Result<(PathBuf, Run)> {
     let started = Utc::now();
     let machine = machine::machine()?;
-    let mut stand = stand(order, engine, design, &machine).await?;
+    fair(design)?;
+    let mut stand = stand(order, engine, design.largest(), &machine).await?;
     let instrument = (Generator::start()?, Visitors::of(&stand.site.dataset)?);
     let (parity, mut found) = before(&mut stand.site, order, &instrument).await?;
     // Nothing is planted here.
@@ -83,49 +96,58 @@ pub async fn measure(
     let (setups, trials) = measured?;
     let (mixes, budget, unit) = (design.mixes.clone(), design.budget, design.unit);
     let measured = Measured { mixes, budget, unit, setups, enforcement, balancing, trials };
-    let circumstances = Circumstances {
-        machine,
-        build: machine::build(&site.rig.binaries)?,
-        layout,
-        database: engine.kind().to_owned(),
-        dataset: site::rows(&site.dataset),
-        composition: None,
-    };
-    let begun = Begun {
-        schema: SCHEMA,
-        experiment: order.experiment.card.id.to_owned(),
-        preset: order.preset.to_string(),
-        seed: order.seed,
-        place: order.place.flag(),
-        command: order.command(),
-        started,
-        circumstances,
-        programs: site.rig.binaries.fingerprints()?,
-        plan: Plan { restarts: Vec::new() },
-        parity,
-        found,
-    };
-    let progress = Progress { seconds: clock.elapsed().as_secs_f64(), ..Progress::default() };
-    let run = Run { scaling: Some(measured), ..begun.record(folder.id.clone(), progress) };
+    let around = Around { order, engine, started, machine, layout, site: &site, parity, found };
+    let run = Run { scaling: Some(measured), ..around.record(&folder, clock)? };
     folder.finish(&run)?;
     Ok((folder.path.clone(), run))
 }
 
+impl Around<'_> {
+    /// The record of a run that was measured in one piece since `clock` began.
+    pub(crate) fn record(self, folder: &Folder, clock: Instant) -> anyhow::Result<Run> {
+        let Self { order, engine, started, machine, layout, site, parity, found } = self;
+        let circumstances = Circumstances {
+            machine,
+            build: machine::build(&site.rig.binaries)?,
+            layout,
+            database: engine.kind().to_owned(),
+            dataset: site::rows(&site.dataset),
+            composition: None,
+        };
+        let begun = Begun {
+            schema: SCHEMA,
+            experiment: order.experiment.card.id.to_owned(),
+            preset: order.preset.to_string(),
+            seed: order.seed,
+            place: order.place.flag(),
+            command: order.command(),
+            started,
+            circumstances,
+            programs: site.rig.binaries.fingerprints()?,
+            plan: Plan { restarts: Vec::new() },
+            parity,
+            found,
+        };
+        let progress = Progress { seconds: clock.elapsed().as_secs_f64(), ..Progress::default() };
+        Ok(begun.record(folder.id.clone(), progress))
+    }
+}
+
 /// Programs, data, and quotas that have been tried out.
-async fn stand(
+pub(crate) async fn stand(
     order: &Order,
     engine: &Engine,
-    design: &Scaling,
+    largest: Budget,
     machine: &Machine,
 ) -> anyhow::Result<Stand> {
     let layout = affinity::layout(&affinity::cores()?);
     let cores = u32::try_from(layout.server_cores.len())?;
     let memory_mib = u32::try_from(machine.memory_mib)?;
-    possible(order, engine, design, Room { cores, memory_mib, db_connections: None })?;
+    possible(order, engine, largest, Room { cores, memory_mib, db_connections: None })?;
     let mut site = Site::build(engine, layout.clone()).await?;
     let server = site.seeded.server().context("no PostgreSQL server")?.clone();
     let limit = in_process::provision::connection_limit(&server).await?;
-    design.largest().fits(Room { cores, memory_mib, db_connections: Some(limit) })?;
+    largest.fits(Room { cores, memory_mib, db_connections: Some(limit) })?;
 
     let (name, mark) = (site.rig.mark.0, site.rig.mark.1.clone());
     let quotas = Quotas::open(&mark);
@@ -137,13 +159,23 @@ async fn stand(
 }
 
 /// What can be seen before minutes of building.
-fn possible(order: &Order, engine: &Engine, design: &Scaling, room: Room) -> anyhow::Result<()> {
+fn possible(order: &Order, engine: &Engine, largest: Budget, room: Room) -> anyhow::Result<()> {
     let id = order.experiment.card.id;
     ensure!(
         *engine != Engine::Sqlite,
         "{id}: several servers share one database here, which is for PostgreSQL: --db postgres"
     );
     order.balancing.check().context("--balancer")?;
+    largest.fits(room)?;
+    let quotas = Quotas::open(&format!("{}-look", std::process::id()));
+    if let Kind::Affinity { why } = quotas.kind() {
+        required(order, &Enforcement::Affinity { why })?;
+    }
+    Ok(())
+}
+
+/// Whether both architectures have the same budget and as many trials.
+fn fair(design: &Scaling) -> anyhow::Result<()> {
     let setups = design.monoliths.iter().chain(&design.splits);
     let budget = equal(setups.map(|setup| &setup.topology))?;
     ensure!(budget == design.budget, "the setups have {budget}, and not {}", design.budget);
@@ -153,11 +185,6 @@ fn possible(order: &Order, engine: &Engine, design: &Scaling, room: Room) -> any
         design.monoliths.len(),
         design.splits.len()
     );
-    design.largest().fits(room)?;
-    let quotas = Quotas::open(&format!("{}-look", std::process::id()));
-    if let Kind::Affinity { why } = quotas.kind() {
-        required(order, &Enforcement::Affinity { why })?;
-    }
     Ok(())
 }
 
@@ -166,7 +193,7 @@ fn required(order: &Order, enforcement: &Enforcement) -> anyhow::Result<()> {
 }
 
 /// Parity gate and pilot, on servers and data of their own.
-async fn before(
+pub(crate) async fn before(
     site: &mut Site,
     order: &Order,
     (generator, visitors): &(Generator, Visitors),

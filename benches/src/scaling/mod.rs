@@ -11,10 +11,10 @@
 //! leaves behind, `measure` carries all of it out. [`crate::judge`] says what it comes to.
 
 mod beside;
-mod measure;
+pub(crate) mod measure;
 mod search;
 mod setups;
-mod steps;
+pub(crate) mod steps;
 mod trial;
 mod trials;
 

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     executor::GENERATOR,
     fleet::deployment::View,
-    load::{Generator, Target, poisson},
+    load::{Generator, Target, Visit, poisson},
     probe::{self, Scope, Watched},
 };
 
@@ -23,15 +23,20 @@ const ATTEMPTS: u32 = 3;
 
 /// What a search needs.
 pub(super) struct Steps<'a> {
-    pub(super) generator: &'a Generator,
-    pub(super) target: Target,
-    pub(super) view: View,
-    /// The database, where it can be seen.
-    pub(super) beside: Option<Watched>,
+    pub(super) at: Observer<'a>,
     pub(super) slo_ms: f64,
     pub(super) number: u32,
     pub(super) seconds: f64,
     pub(super) seed: u64,
+}
+
+/// Sends visitors to servers that run, and watches both.
+pub(crate) struct Observer<'a> {
+    pub(crate) generator: &'a Generator,
+    pub(crate) target: Target,
+    pub(crate) view: View,
+    /// The database, where it can be seen.
+    pub(crate) beside: Option<Watched>,
 }
 
 impl Steps<'_> {
@@ -42,7 +47,7 @@ impl Steps<'_> {
         stride: f64,
         steps: &mut Vec<Step>,
     ) -> anyhow::Result<()> {
-        self.generator.warm(self.target.clone(), WARM_UP * self.view.watched.len()).await?;
+        self.at.warm_up().await?;
         let mut search = Search::from(guess, stride);
         for number in 0..self.number {
             // Other visitors in every step, the same for all arms.
@@ -56,7 +61,7 @@ impl Steps<'_> {
     async fn counted(&self, rate: f64, seed: u64, steps: &mut Vec<Step>) -> anyhow::Result<bool> {
         let mut why = String::new();
         for _ in 0..ATTEMPTS {
-            let step = self.step(rate, seed).await?;
+            let (step, _) = self.at.step(rate, self.seconds, seed).await?;
             let (keeps, void) = (step.keeps(self.slo_ms), step.void.clone());
             steps.push(step);
             match void {
@@ -66,10 +71,28 @@ impl Steps<'_> {
         }
         bail!("{ATTEMPTS} steps at {rate:.0} requests a second came to nothing: {why}")
     }
+}
 
-    async fn step(&self, rate: f64, seed: u64) -> anyhow::Result<Step> {
-        let Self { generator, target, view, seconds, .. } = self;
-        let arrivals = poisson(rate, *seconds, seed, target.paths.len());
+impl Observer<'_> {
+    /// Asks for some pages that don't count.
+    pub(crate) async fn warm_up(&self) -> anyhow::Result<()> {
+        let requests = WARM_UP * self.view.watched.len();
+        self.generator.warm(self.target.clone(), requests).await.map(drop)
+    }
+
+    /// Tries a rate for so many seconds; also says of each visitor when they were due, and how long
+    /// they waited for a right answer.
+    ///
+    /// # Errors
+    /// When the generator can't send, or something that is watched is gone.
+    pub(crate) async fn step(
+        &self,
+        rate: f64,
+        seconds: f64,
+        seed: u64,
+    ) -> anyhow::Result<(Step, Vec<Visit>)> {
+        let Self { generator, target, view, .. } = self;
+        let arrivals = poisson(rate, seconds, seed, target.paths.len());
         let me = Watched { name: GENERATOR.to_owned(), pid: getpid(), scope: Scope::Process };
         let watched: Vec<_> =
             view.watched.iter().chain(&self.beside).chain([&me]).cloned().collect();
@@ -84,9 +107,9 @@ impl Steps<'_> {
             .map(|(before, after)| (after.saturating_sub(before).as_secs_f64() / elapsed).min(1.0));
         let void = tally.void();
         let void = void.or_else(|| beside::contradiction(&tiers, &usage.cpu_ms));
-        Ok(Step {
+        let step = Step {
             rate,
-            seconds: *seconds,
+            seconds,
             seed,
             scheduled: tally.scheduled,
             completed: tally.completed,
@@ -101,6 +124,7 @@ impl Steps<'_> {
             steal: usage.steal,
             pressure,
             void: void.or_else(|| begun.jump(ended)),
-        })
+        };
+        Ok((step, tally.visits))
     }
 }

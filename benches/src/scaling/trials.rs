@@ -1,24 +1,23 @@
 //! Trial after trial: fresh servers, a search, and on to the next, whatever became of the last.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use http::Uri;
-use in_process::{DatabaseUrl, provision};
+use in_process::DatabaseUrl;
 use indicatif::ProgressBar;
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
 };
-use tokio::time::sleep;
 
 use super::{
     ARMS, Goodput, Measured, Mix, Scaling, Setup, setups,
-    steps::Steps,
+    steps::{Observer, Steps},
     trial::{Server, Stage, Trial},
 };
 use crate::{
-    databases::Databases,
+    databases::{Databases, running_since},
     fleet::{
         budget::Budget,
         deployment::{self, Deployment, Ground},
@@ -41,10 +40,6 @@ const AGAIN: f64 = 1.12;
 
 /// After so many void trials in a row, something is wrong that will not pass.
 const HOPELESS: usize = 6;
-
-/// How often, and how far apart, a database that does not answer is asked again: it may be
-/// recovering.
-const DATABASE: (usize, Duration) = (60, Duration::from_millis(500));
 
 /// What all trials of a run are given.
 pub(super) struct Given<'a> {
@@ -159,7 +154,7 @@ impl Trials<'_> {
     }
 
     async fn trial(&mut self, next: Next<'_>, seed: u64) -> anyhow::Result<()> {
-        let since = self.database_runs_since().await?;
+        let since = running_since(&self.given.server).await?;
         let mut trial = Trial {
             stage: next.stage,
             round: next.round,
@@ -171,19 +166,21 @@ impl Trials<'_> {
             void: None,
         };
         let name = format!("trial-{}", self.done.len());
+        let flags = BTreeMap::new();
         let started = self.given.ground.start(deployment::Order {
             topology: &next.setup.topology,
             policy: next.setup.policy,
             database: self.given.databases.of(next.arm)?,
             arm: next.arm,
             name: &name,
+            flags: &flags,
         });
         match started.await {
             Ok(deployment) => self.search(deployment, &next, seed, &mut trial).await,
             Err(error) => trial.void = Some(format!("{error:#}")),
         }
         // Whatever else went wrong then, this is why.
-        if self.database_runs_since().await? != since {
+        if running_since(&self.given.server).await? != since {
             trial.void = Some("the database was restarted".to_owned());
         }
         let key = (trial.mix.clone(), trial.arm, trial.setup.clone());
@@ -218,10 +215,12 @@ impl Trials<'_> {
         let (generator, visitors) = self.given.instrument;
         let paths: Arc<[Uri]> = visitors.mixed(next.mix.home, next.mix.article);
         let steps = Steps {
-            generator,
-            target: Target { server: view.front, paths },
-            beside: self.given.beside.clone(),
-            view,
+            at: Observer {
+                generator,
+                target: Target { server: view.front, paths },
+                beside: self.given.beside.clone(),
+                view,
+            },
             slo_ms: self.slo_ms,
             number: self.given.design.steps,
             seconds: self.given.design.seconds,
@@ -248,20 +247,6 @@ impl Trials<'_> {
     /// The setup that an arm's tuning trials speak for.
     fn best(&self, mix: &Mix, arm: Arm) -> Option<Setup> {
         Measured::best_of(&self.setups, &self.done, &mix.name, arm, self.slo_ms).cloned()
-    }
-
-    /// Since when the database takes connections; waits a while for one that does not.
-    async fn database_runs_since(&self) -> anyhow::Result<String> {
-        let (times, apart) = DATABASE;
-        for _ in 1..times {
-            if let Ok(since) = provision::running_since(&self.given.server).await {
-                return Ok(since);
-            }
-            sleep(apart).await;
-        }
-        let since = provision::running_since(&self.given.server).await;
-        // Its words may hold the address, and that a password.
-        since.ok().with_context(|| format!("the database has not answered for {:?}", apart * 60))
     }
 }
 

@@ -36,7 +36,7 @@ pub struct Lab {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Load {
-    /// Keeps a core busy for so many milliseconds of its time.
+    /// Keeps a core busy for so many milliseconds of CPU time.
     pub cpu_ms: u32,
     /// Waits.
     pub sleep_ms: u32,
@@ -47,6 +47,9 @@ pub struct Load {
     pub memory_mib: u32,
     /// For how long.
     pub memory_ms: u32,
+    /// For how many milliseconds it computes before others on its thread have their turn, instead of
+    /// as long as usual.
+    pub slice_ms: Option<u32>,
 }
 
 /// How not to do it.

@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
+use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
 use super::Task;
@@ -18,8 +19,8 @@ use crate::{
     },
 };
 
-/// How long a computation goes on before it lets others in.
-const SLICE: Duration = Duration::from_millis(50);
+/// How long a computation goes on before it lets others in, where nothing else is said.
+const SLICE_MS: u32 = 50;
 
 /// What there is to do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,11 +69,11 @@ pub(crate) async fn run(run: &Run<'_>, task: Synthetic) -> Result<Finished, Fail
         insert into synthetic_effect (number, times) values ($1, 1)
         on conflict (number) do update set times = synthetic_effect.times + 1";
     let load = &task.load;
-    compute(run, load.cpu_ms, || Spin).await;
+    compute(run, load.cpu_ms, load.slice_ms, || Spin).await;
     tokio::time::sleep(millis(load.sleep_ms)).await;
     read(run, load.database_ms).await?;
     let mebibytes = load.memory_mib;
-    compute(run, load.memory_ms, move || Walk::new(mebibytes)).await;
+    compute(run, load.memory_ms, load.slice_ms, move || Walk::new(mebibytes)).await;
     match task.fails {
         Some(Poison::Error) => return Err(Failure::Retry("as it was told to".into())),
         Some(Poison::Panic) => panic!("as it was told to"),
@@ -93,30 +94,54 @@ trait Busy: Send + 'static {
     fn go_on(&mut self);
 }
 
-/// For so long, in slices: what a thread does for somebody else in between does not count.
-async fn compute<B: Busy>(run: &Run<'_>, ms: u32, begin: impl FnOnce() -> B) {
+/// Uses so much CPU time, in slices. Time that passes while others have the core does not count: a
+/// job is as much work wherever it runs.
+async fn compute<B: Busy>(
+    run: &Run<'_>,
+    ms: u32,
+    slice_ms: Option<u32>,
+    begin: impl FnOnce() -> B + Send + 'static,
+) {
     if ms == 0 {
         return;
     }
-    let (total, mut busy, mut spent) = (millis(ms), Some(begin()), Duration::ZERO);
+    let (total, slice) = (millis(ms), millis(slice_ms.unwrap_or(SLICE_MS).max(1)));
+    let compute = &run.app.jobs.compute;
+    let first = slice.min(total);
+    // To begin may be work as well.
+    let (mut work, mut spent) = compute
+        .run(move || {
+            let from = cpu_time();
+            let mut work = begin();
+            keep_busy(&mut work, from, first);
+            (work, cpu_time().saturating_sub(from))
+        })
+        .await;
     while spent < total {
-        let Some(mut work) = busy.take() else { return };
-        let slice = SLICE.min(total - spent);
-        spent += slice;
-        busy = Some(
-            run.app
-                .jobs
-                .compute
-                .run(move || {
-                    let end = Instant::now() + slice;
-                    while Instant::now() < end {
-                        work.go_on();
-                    }
-                    work
-                })
-                .await,
-        );
+        let slice = slice.min(total - spent);
+        let (same, used) = compute
+            .run(move || {
+                let from = cpu_time();
+                keep_busy(&mut work, from, slice);
+                (work, cpu_time().saturating_sub(from))
+            })
+            .await;
+        (work, spent) = (same, spent + used);
     }
+}
+
+/// Goes on until this thread has used so much CPU time since `from`.
+fn keep_busy(work: &mut impl Busy, from: Duration, slice: Duration) {
+    while cpu_time().saturating_sub(from) < slice {
+        work.go_on();
+    }
+}
+
+/// The CPU time that this thread has used; where the system keeps no account of it, the time of day.
+fn cpu_time() -> Duration {
+    let clock = [ClockId::CLOCK_THREAD_CPUTIME_ID, ClockId::CLOCK_MONOTONIC];
+    let time = clock.into_iter().find_map(|clock| clock_gettime(clock).ok());
+    time.map(Duration::from).unwrap_or_default()
 }
 
 struct Spin;
@@ -164,4 +189,17 @@ async fn read(run: &Run<'_>, ms: u32) -> Result<(), Failure> {
             on_read!(&run.app.db, db => sqlx::query_scalar(READ).fetch_one(db).await)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_counts_is_the_time_on_the_core() {
+        let from = cpu_time();
+        std::thread::park_timeout(Duration::from_millis(1));
+        keep_busy(&mut Spin, from, Duration::from_millis(5));
+        assert!(cpu_time() - from >= Duration::from_millis(5));
+    }
 }
