@@ -63,11 +63,11 @@ async fn what_does_not_end_in_time_is_taken_by_another_process_at_once() {
                 site.start("one", &[&[role], jobs, &["--grace-seconds", "0"]].concat(), NEVER);
             site.enqueue(1).await;
             site.job("state = 'running' and fence = 1").await;
-            let two = site.start("two", &["work"], NEVER);
             one.process.terminate().unwrap();
             let (code, log) = one.end();
             assert_eq!(code, Some(0), "{on}: {log}");
             assert!(log.contains("handed_back=true"), "{on}: {log}");
+            let two = site.start("two", &["work"], NEVER);
             site.effects(index).await;
             site.is_settled(index).await;
             drop(two);
