@@ -100,7 +100,7 @@ impl Place {
 
     async fn start(&self, topology: &Topology, name: &str) -> Deployment {
         let (policy, database, arm) = (Policy::RoundRobin, &self.database, Arm::Monolith);
-        let order = Order { topology, policy, database, arm, name };
+        let order = Order { topology, policy, database, arm, name, flags: None };
         self.ground().start(order).await.unwrap()
     }
 
@@ -226,6 +226,7 @@ async fn what_does_not_come_up_leaves_nothing_running() {
         database: &place.database,
         arm: Arm::Split,
         name: "failing",
+        flags: None,
     };
     let error = place.ground().start(order).await.unwrap_err().to_string();
     assert!(error.starts_with("split-backend ended before it was ready"), "{error}");

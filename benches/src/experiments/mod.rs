@@ -7,3 +7,4 @@ pub mod ladder;
 pub mod size;
 pub mod x1;
 pub mod x2;
+pub mod x3;

@@ -58,6 +58,8 @@ pub struct Order<'a> {
     pub arm: Arm,
     /// Part of the names of logs and control groups; no other deployment of the run has it.
     pub name: &'a str,
+    /// Flags of the servers of one role, besides those that all have.
+    pub flags: Option<(Role, &'a [&'a str])>,
 }
 
 /// A running topology. Its processes are killed and its groups removed when this value goes;
@@ -214,6 +216,11 @@ impl Ground<'_> {
                 self.rig.with_database(database, arm, role.name(), tier.db_connections, &name)?
             }
         };
+        if role != Role::SplitBackend {
+            launch = launch.with_lab(self.rig)?;
+        }
+        let flags = order.flags.filter(|(of, _)| *of == role).map_or(&[][..], |(_, flags)| flags);
+        launch.args.extend(flags.iter().map(|&flag| flag.to_owned()));
         launch.under = &under;
         let server = operations::start(launch, &self.rig.layout).await?;
         Ok(Replica { role, server, group })

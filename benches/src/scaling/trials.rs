@@ -177,6 +177,7 @@ impl Trials<'_> {
             database: self.given.databases.of(next.arm)?,
             arm: next.arm,
             name: &name,
+            flags: None,
         });
         match started.await {
             Ok(deployment) => self.search(deployment, &next, seed, &mut trial).await,
