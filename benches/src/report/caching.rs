@@ -110,7 +110,7 @@ fn panel(summary: &Summary, metric: Metric, description: &str) -> String {
         _ => level,
     };
     let curve = |(index, place): (usize, &Place)| Curve {
-        name: place.name.to_owned(),
+        name: place.short.to_owned(),
         class: format!("series-{}", index + 1),
         points: REPLICAS
             .into_iter()
