@@ -7,7 +7,6 @@ use std::process::ExitCode;
 
 use api::{Cors, CorsArgs};
 use axum::Router;
-use boot::Cached;
 use clap::Parser;
 use conduit::wire;
 use in_process::{AppArgs, DatabaseArgs, InProcess, Placement, PlacementArgs};
@@ -84,8 +83,7 @@ async fn start(
 
 fn doors(here: &InProcess, args: &boot::ServerArgs, cors: Cors) -> anyhow::Result<Router> {
     let settings = pages::Settings { secure_cookies: args.production, budget: args.page_budget() };
-    let port = Cached::new(here.clone(), args.cache);
-    port.follow(|changed| here.on_change(changed))?;
+    let port = boot::Cached::following(here.clone(), args.cache, |it| here.on_change(it))?;
     Ok(Router::new()
         .nest_service(wire::API, cors.around(api::router(port.clone())))
         .merge(pages::router(port, settings)))

@@ -36,6 +36,20 @@ impl<C: Conduit> Cached<C> {
         Self { inner, store: Store::new(args).map(Arc::new) }
     }
 
+    /// The same, which is told by somebody else as well when things change, see [`follow`](Self::follow).
+    ///
+    /// # Errors
+    /// Those of `subscribe`.
+    pub fn following<E>(
+        inner: C,
+        args: CacheArgs,
+        subscribe: impl FnOnce(Box<dyn Fn() + Send + Sync>) -> std::result::Result<(), E>,
+    ) -> std::result::Result<Self, E> {
+        let cached = Self::new(inner, args);
+        cached.follow(subscribe)?;
+        Ok(cached)
+    }
+
     /// Hands to `subscribe` what is to be called whenever somebody else may have changed a list of
     /// articles, or the tags. Does nothing where nothing is kept.
     ///

@@ -32,9 +32,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// The app as a server with a cache has it.
 fn kept(app: &InProcess) -> Cached<InProcess> {
-    let port = Cached::new(app.clone(), ON);
-    port.follow(|changed| app.on_change(changed)).unwrap();
-    port
+    Cached::following(app.clone(), ON, |it| app.on_change(it)).unwrap()
 }
 
 fn guest() -> Caller {
