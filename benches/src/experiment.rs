@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::databases::Engine;
-use crate::experiments::{c2, certificate, floor, ladder, size, x1, x2, x5};
+use crate::experiments::{c2, certificate, floor, ladder, size, x1, x2, x3, x5};
 use crate::grid::Grid;
 use crate::jobs::Interference;
 use crate::judge::Question;
@@ -67,6 +67,8 @@ pub enum Design {
     },
     /// Many cells beside each other, from the amount wanted and the kind of database.
     Grid(fn(Preset, &str) -> Grid),
+    /// The same, where each cell has servers of its own, which share one PostgreSQL database.
+    Replicas(fn(Preset, &str) -> Grid),
     /// Searches for the best way to spend a budget, from the amount wanted.
     Scaling(fn(Preset) -> anyhow::Result<Scaling>),
     /// Jobs in several places, and pages beside them, from the amount wanted.
@@ -78,14 +80,14 @@ impl Design {
     pub fn engine(self) -> Engine {
         match self {
             // Several servers share one database.
-            Self::Scaling(_) | Self::Interference(_) => Engine::PrivatePostgres,
+            Self::Scaling(_) | Self::Replicas(_) | Self::Interference(_) => Engine::PrivatePostgres,
             _ => Engine::Sqlite,
         }
     }
 
     /// Whether there are replicas, in front of which a balancer stands.
     pub fn has_replicas(self) -> bool {
-        matches!(self, Self::Scaling(_))
+        matches!(self, Self::Scaling(_) | Self::Replicas(_))
     }
 }
 
@@ -95,6 +97,7 @@ pub fn registry() -> Vec<Experiment> {
         x1::EXPERIMENT,
         ladder::EXPERIMENT,
         x2::EXPERIMENT,
+        x3::EXPERIMENT,
         c2::EXPERIMENT,
         x5::EXPERIMENT,
         floor::EXPERIMENT,
@@ -188,7 +191,7 @@ mod tests {
         let error = find("x99").map(|e| e.card.id).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "there is no experiment `x99`; there is: x1, x1-ladder, x2, c2, x5, floor, size, certificate"
+            "there is no experiment `x99`; there is: x1, x1-ladder, x2, x3, c2, x5, floor, size, certificate"
         );
     }
 }

@@ -82,18 +82,22 @@ pub async fn run(order: &Order) -> anyhow::Result<(PathBuf, Run)> {
         (Design::Grid(cells), Place::Processes(engine)) => {
             grid::measure(order, engine, &cells(order.preset, engine.kind())).await
         }
+        (Design::Replicas(cells), Place::Processes(engine)) => {
+            grid::replicas::measure(order, engine, &cells(order.preset, engine.kind())).await
+        }
         (Design::Scaling(scaling), Place::Processes(engine)) => {
             scaling::measure(order, engine, &scaling(order.preset)?).await
         }
         (Design::Interference(design), Place::Processes(engine)) => {
             jobs::measure(order, engine, &design(order.preset)).await
         }
-        (Design::Grid(_) | Design::Scaling(_) | Design::Interference(_), Place::Composition) => {
-            bail!(
-                "{}: needs servers of the lab's own; leave out --compose",
-                order.experiment.card.id
-            )
-        }
+        (
+            Design::Grid(_) | Design::Replicas(_) | Design::Scaling(_) | Design::Interference(_),
+            Place::Composition,
+        ) => bail!(
+            "{}: needs servers of the lab's own; leave out --compose",
+            order.experiment.card.id
+        ),
     }
 }
 
@@ -161,7 +165,7 @@ pub async fn resume(run: &str, engine: Option<Engine>) -> anyhow::Result<(PathBu
     begun.refuse_others(&testbed.circumstances(machine).await?).with_context(context)?;
     let plan = match order.experiment.design {
         Design::Contrast { plan, .. } | Design::Families { plan, .. } => plan,
-        Design::Grid(_) | Design::Scaling(_) | Design::Interference(_) => {
+        Design::Grid(_) | Design::Replicas(_) | Design::Scaling(_) | Design::Interference(_) => {
             bail!("--resume {run}: this experiment is measured in one piece")
         }
     };

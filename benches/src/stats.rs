@@ -73,6 +73,13 @@ pub fn below(rng: &mut ChaCha8Rng, n: usize) -> usize {
     ((u128::from(rng.next_u64()) * n as u128) >> 64) as usize
 }
 
+/// Puts things in a random order (Fisher and Yates).
+pub fn shuffle<T>(rng: &mut ChaCha8Rng, things: &mut [T]) {
+    for last in (1..things.len()).rev() {
+        things.swap(last, below(rng, last + 1));
+    }
+}
+
 /// Many ways to draw `n` restarts from `n` with replacement, each written as how often every
 /// restart was drawn.
 pub struct Resamples {

@@ -36,6 +36,8 @@ pub fn difference(metric: Metric, d: Estimate) -> String {
 pub fn level(metric: Metric, value: f64) -> String {
     match metric {
         Metric::Goodput => format!("{}{NBSP}/s", count(value.round() as u64)),
+        Metric::Hits => format!("{:.1}{NBSP}%", value * 100.0),
+        Metric::Statements => format!("{value:.*}", decimals(value)),
         _ => milliseconds(value),
     }
 }
@@ -47,8 +49,14 @@ pub fn level_with_interval(metric: Metric, level: Estimate) -> String {
         let [value, low, high] = [value, low, high].map(|x| count(x.max(0.0).round() as u64));
         return format!("{value}{NBSP}/s{NBSP}[{low},{NBSP}{high}]");
     }
+    if metric == Metric::Hits {
+        let [value, low, high] = [value, low, high].map(|share| share * 100.0);
+        return format!("{value:.1}{NBSP}%{NBSP}[{low:.1},{NBSP}{high:.1}]");
+    }
     let digits = decimals(value);
-    format!("{value:.digits$}{NBSP}ms{NBSP}[{low:.digits$},{NBSP}{high:.digits$}]")
+    let unit = unit(metric);
+    let space = if unit.is_empty() { "" } else { "\u{a0}" };
+    format!("{value:.digits$}{space}{unit}{NBSP}[{low:.digits$},{NBSP}{high:.digits$}]")
 }
 
 /// A difference of shares in percentage points, with its interval: `+1.20 points [+0.80, +1.60]`.
@@ -108,6 +116,8 @@ fn decimals(x: f64) -> usize {
 pub fn unit(metric: Metric) -> &'static str {
     match metric {
         Metric::Goodput => "/s",
+        Metric::Hits => "%",
+        Metric::Statements => "",
         _ => "ms",
     }
 }
@@ -121,6 +131,9 @@ pub fn metric(metric: Metric) -> &'static str {
         Metric::P50 => "latency p50",
         Metric::P99 => "latency p99",
         Metric::Goodput => "goodput",
+        Metric::Statements => "SQL statements",
+        Metric::Hits => "hit ratio",
+        Metric::Staleness => "until a write shows",
     }
 }
 

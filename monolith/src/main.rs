@@ -64,26 +64,27 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
 }
 
 async fn work(settings: Settings) -> anyhow::Result<()> {
-    start("monolith-work", settings, Placement::Inside, |_, _| Router::new()).await
+    start("monolith-work", settings, Placement::Inside, |_, _| Ok(Router::new())).await
 }
 
 async fn start(
     role: &'static str,
     Settings { server: args, app }: Settings,
     placement: Placement,
-    doors: impl FnOnce(&InProcess, &boot::ServerArgs) -> Router,
+    doors: impl FnOnce(&InProcess, &boot::ServerArgs) -> anyhow::Result<Router>,
 ) -> anyhow::Result<()> {
     let server = boot::Server::new(role, args.clone(), ROUTES)?;
     let here = InProcess::start(&app, placement, args.production, server.lab_jobs()?).await?;
     let jobs = here.clone().run_jobs(placement, server.stop().begun(), args.grace());
-    server.serve(doors(&here, &args), here.clone(), jobs).await?;
+    server.serve(doors(&here, &args)?, here.clone(), jobs).await?;
     here.close().await;
     Ok(())
 }
 
-fn doors(here: &InProcess, args: &boot::ServerArgs, cors: Cors) -> Router {
+fn doors(here: &InProcess, args: &boot::ServerArgs, cors: Cors) -> anyhow::Result<Router> {
     let settings = pages::Settings { secure_cookies: args.production, budget: args.page_budget() };
-    Router::new()
-        .nest_service(wire::API, cors.around(api::router(here.clone())))
-        .merge(pages::router(here.clone(), settings))
+    let port = boot::Cached::following(here.clone(), args.cache, |it| here.on_change(it))?;
+    Ok(Router::new()
+        .nest_service(wire::API, cors.around(api::router(port.clone())))
+        .merge(pages::router(port, settings)))
 }

@@ -59,27 +59,28 @@ fn main() -> ExitCode {
 async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     let cors = Cors::new(&args.cors)?;
     let jobs = args.placement.jobs.unwrap_or(Placement::Off);
-    start("split-backend", args.settings, jobs, |here, _| doors(here, cors)).await
+    start("split-backend", args.settings, jobs, |here, args| doors(here, args, cors)).await
 }
 
 async fn work(settings: Settings) -> anyhow::Result<()> {
-    start("split-backend-work", settings, Placement::Inside, |_, _| Router::new()).await
+    start("split-backend-work", settings, Placement::Inside, |_, _| Ok(Router::new())).await
 }
 
 async fn start(
     role: &'static str,
     Settings { server: args, app }: Settings,
     placement: Placement,
-    doors: impl FnOnce(&InProcess, &boot::ServerArgs) -> Router,
+    doors: impl FnOnce(&InProcess, &boot::ServerArgs) -> anyhow::Result<Router>,
 ) -> anyhow::Result<()> {
     let server = boot::Server::new(role, args.clone(), ROUTES)?;
     let here = InProcess::start(&app, placement, args.production, server.lab_jobs()?).await?;
     let jobs = here.clone().run_jobs(placement, server.stop().begun(), args.grace());
-    server.serve(doors(&here, &args), here.clone(), jobs).await?;
+    server.serve(doors(&here, &args)?, here.clone(), jobs).await?;
     here.close().await;
     Ok(())
 }
 
-fn doors(here: &InProcess, cors: Cors) -> Router {
-    Router::new().nest_service(wire::API, cors.around(api::router(here.clone())))
+fn doors(here: &InProcess, args: &boot::ServerArgs, cors: Cors) -> anyhow::Result<Router> {
+    let port = boot::Cached::following(here.clone(), args.cache, |it| here.on_change(it))?;
+    Ok(Router::new().nest_service(wire::API, cors.around(api::router(port))))
 }

@@ -6,6 +6,7 @@
 use std::process::ExitCode;
 
 use axum::Router;
+use boot::Cached;
 use clap::Parser;
 use remote::{BackendArgs, Remote};
 
@@ -42,9 +43,11 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
         secure_cookies: args.server.production,
         budget: args.server.page_budget(),
     };
+    let cache = args.server.cache;
     let server = boot::Server::new("split-frontend", args.server, &[("", pages::ROUTES)])?;
 
-    let elsewhere = Remote::new(&args.backend)?;
+    // Nobody tells a frontend what others write: what it keeps may be as old as its settings allow.
+    let elsewhere = Cached::new(Remote::new(&args.backend)?, cache);
 
     let app = Router::new().merge(pages::router(elsewhere.clone(), settings));
 

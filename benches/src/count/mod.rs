@@ -21,6 +21,7 @@ use conduit::wire::{
 };
 use contract::dataset::Dataset;
 use http::{HeaderValue, Request, StatusCode, Uri, header::COOKIE};
+use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use serde::{Deserialize, Serialize};
 
 use self::callgrind::Callgrind;
@@ -39,6 +40,7 @@ use crate::{
     record::Arm,
     servers::{FLOOR, FLOOR_BACKEND, FLOOR_FRONTEND},
     site::Site,
+    stats::below,
     store,
 };
 
@@ -66,6 +68,8 @@ pub enum Replay {
     Profile,
     /// The articles of those whom somebody follows.
     Feed,
+    /// Lists of articles: the home page and the pages of tags, by Zipf's law.
+    Lists,
     /// The newest articles as JSON, of a server that has the API.
     List,
     /// The lab's own page, which lists articles by calls of the port in a pattern of choice.
@@ -130,6 +134,7 @@ impl Replay {
 
     /// The addresses, in order.
     pub(crate) fn addresses(self, dataset: &Dataset) -> anyhow::Result<Vec<Uri>> {
+        let lists = lists(dataset);
         let address = |number: usize| {
             let index = number as u64;
             // Far apart, so that they don't lie beside each other on the disk.
@@ -142,6 +147,7 @@ impl Replay {
                 (Self::Mix, 8) => of("/tag/{}", &dataset.tag(index / 10 % 5)),
                 (Self::Profile, _) | (Self::Mix, _) => of("/profile/{}", &user.username),
                 (Self::Feed, _) => "/?feed=following".to_owned(),
+                (Self::Lists, _) => lists[number].clone(),
                 (Self::List, _) => format!("{API}{ARTICLES}?limit=10"),
                 (Self::Calls(Pattern { articles, how, codec }), _) => {
                     let how = how.name();
@@ -153,6 +159,25 @@ impl Replay {
         };
         (0..PAGES).map(address).collect()
     }
+}
+
+/// How many lists there are to choose from: the home page, and a page for each of the most used tags.
+const LISTS: usize = 20;
+
+/// Which list each visitor asks for. The one of rank k is asked for 1/k as often as the first (Zipf's
+/// law), in no order, as many visitors would: else replicas that take turns would have lists of their
+/// own.
+fn lists(dataset: &Dataset) -> Vec<String> {
+    /// A number that all ranks up to 5 divide, and the others nearly.
+    const TICKETS: usize = 2_520;
+    let mut tickets = Vec::new();
+    for rank in 1..=LISTS {
+        let tag = (rank as u64).checked_sub(2).map(|index| dataset.tag(index));
+        let path = tag.map_or_else(|| "/".to_owned(), |tag| of("/tag/{}", &tag));
+        tickets.extend(std::iter::repeat_n(path, TICKETS / rank));
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(dataset.seed());
+    (0..PAGES).map(|_| tickets[below(&mut rng, tickets.len())].clone()).collect()
 }
 
 /// Counts everything, on one database.

@@ -187,6 +187,7 @@ impl Replay {
             Self::Tag => "tag",
             Self::Profile => "profile",
             Self::Feed => "own feed",
+            Self::Lists => "lists",
             Self::List => "JSON list",
             Self::Calls(_) => "calls",
             Self::Text { .. } => "text",

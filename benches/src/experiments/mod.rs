@@ -7,4 +7,5 @@ pub mod ladder;
 pub mod size;
 pub mod x1;
 pub mod x2;
+pub mod x3;
 pub mod x5;

@@ -220,6 +220,9 @@ impl Ground<'_> {
         if has_jobs && !launch.args.iter().any(|flag| flag == "--jobs") {
             launch = launch.with_jobs(self.rig.jobs);
         }
+        if role != Role::SplitBackend {
+            launch = launch.with_lab(self.rig)?;
+        }
         launch.under = &under;
         let server = operations::start(launch, &self.rig.layout).await?;
         Ok(Replica { role, server, group })

@@ -23,7 +23,7 @@ use crate::{
     link::{self, Achieved, Link},
     load::Times,
     probe::{self, Scope, Usage, Waiting, Watched},
-    stats::{below, rounded},
+    stats::{rounded, shuffle},
 };
 
 /// Requests of a visitor in one lap, and for how long at most, seconds.
@@ -138,10 +138,7 @@ async fn laps(
         if order.is_empty() {
             return Ok(());
         }
-        // Fisher and Yates.
-        for last in (1..order.len()).rev() {
-            order.swap(last, below(rng, last + 1));
-        }
+        shuffle(rng, &mut order);
         for index in &order {
             let course = &mut courses[*index];
             let (fleet, link) = (&mut fleets[course.here], &mut links[course.here]);
@@ -272,6 +269,7 @@ impl<'a> Course<'a> {
             steal: usage.steal,
             waiting: Some(waiting),
             link,
+            reads: None,
             void: fault.map(|fault| fault.to_string()),
         })
     }

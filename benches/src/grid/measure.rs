@@ -10,6 +10,7 @@ use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
 use super::{
     Cells, Grid, Trial,
+    frame::Frame,
     laps::{self, Amount},
     texts,
 };
@@ -17,15 +18,14 @@ use crate::{
     affinity,
     databases::{Databases, Engine},
     machine, progress,
-    record::{Arm, Layout, Parity, Pilot, Run, SCHEMA, Start},
+    record::{Arm, Layout, Run, Start},
     run::Order,
     site::Site,
-    stats::rounded,
     store::{self, Folder},
 };
 
 /// Requests by which the pilot learns what the plain cell costs.
-const LOOK: usize = 200;
+pub(super) const LOOK: usize = 200;
 
 /// So much data, and the databases of the systems that run on it.
 pub(super) struct Place {
@@ -58,30 +58,11 @@ pub async fn measure(
     bar.finish_and_clear();
     let (trials, starts) = measured?;
     let first = places.first().context("a grid without cells")?;
-    let run = Run {
-        schema: SCHEMA,
-        id: folder.id.clone(),
-        experiment: order.experiment.card.id.to_owned(),
-        started,
-        seconds: clock.elapsed().as_secs_f64(),
-        command: order.command(),
-        preset: order.preset.to_string(),
-        seed: order.seed,
-        machine,
-        build: machine::build(&first.site.rig.binaries)?,
-        layout,
-        database: engine.kind().to_owned(),
-        composition: None,
-        dataset: places.iter().map(|p| ("articles".to_owned(), p.articles)).collect(),
-        parity: Parity::default(),
-        pilot: Pilot { planted_ms: rounded(planted_ms), ..Pilot::default() },
-        slices: Vec::new(),
-        starts,
-        grid: Some(Cells { cells: grid.cells.clone(), trials }),
-        scaling: None,
-        interference: None,
-        resumed: Vec::new(),
-    };
+    let build = machine::build(&first.site.rig.binaries)?;
+    let dataset = places.iter().map(|p| ("articles".to_owned(), p.articles)).collect();
+    let frame = Frame { order, engine, started, machine, build, layout, dataset, planted_ms };
+    let cells = Cells { cells: grid.cells.clone(), trials };
+    let run = frame.record(folder.id.clone(), clock.elapsed().as_secs_f64(), cells, starts);
     folder.finish(&run)?;
     Ok((folder.path.clone(), run))
 }

@@ -4,16 +4,21 @@
 //! them alike. One visitor asks, and waits for each answer: nothing queues, and a page's latency is
 //! its own.
 //!
-//! Here is what such an experiment consists of; [`measure`] carries it out, [`crate::judge`] says
-//! what it comes to.
+//! Here is what such an experiment consists of; [`measure`] carries it out, or, where cells have several
+//! servers each, [`replicas`]; [`crate::judge`] says what it comes to.
 
+mod deployed;
+mod frame;
 mod laps;
 mod measure;
+pub mod replicas;
 mod texts;
 mod trial;
+mod writer;
 
 use serde::{Deserialize, Serialize};
 
+pub use deployed::{Deployed, Reads};
 pub use measure::measure;
 pub use trial::{Cells, Trial};
 
@@ -40,6 +45,9 @@ pub struct Cell {
     /// of their own.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub visitors: u32,
+    /// How it is deployed, where it has several servers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployed: Option<Deployed>,
 }
 
 fn one() -> u32 {
@@ -202,6 +210,8 @@ pub enum Picture {
     Ladder,
     /// Latency over the number of calls.
     Calls,
+    /// What there is to say about memory, over the number of replicas.
+    Replicas,
 }
 
 impl Quantity {
@@ -225,7 +235,16 @@ impl Cell {
         view: Replay,
         (articles, users): (u64, u64),
     ) -> Self {
-        Self { name: name.into(), arm, view, articles, users, rtt_us: None, visitors: 1 }
+        Self {
+            name: name.into(),
+            arm,
+            view,
+            articles,
+            users,
+            rtt_us: None,
+            visitors: 1,
+            deployed: None,
+        }
     }
 }
 

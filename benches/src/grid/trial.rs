@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Cell;
+use super::{Cell, Reads};
 use crate::{link::Achieved, probe::Waiting, record::Histogram};
 
 /// A grid that was measured.
@@ -43,6 +43,9 @@ pub struct Trial {
     /// What the link between frontend and backend really added, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<Achieved>,
+    /// What reading came to, on several servers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reads: Option<Reads>,
     /// Why the trial counts for nothing, if it does not. It was measured anew then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub void: Option<String>,

@@ -71,6 +71,7 @@ fn run(cost: Cost, rounds: u32) -> Run {
                     steal: 0.0,
                     waiting: None,
                     link: None,
+                    reads: None,
                     void: None,
                 });
             }

@@ -23,7 +23,7 @@ pub fn question_ids(run: &Run, summary: &Summary) -> anyhow::Result<Vec<String>>
             };
             summary.families.iter().map(id).collect()
         }
-        Design::Grid(grid) => {
+        Design::Grid(grid) | Design::Replicas(grid) => {
             let grid = grid(run.preset.parse()?, &run.database);
             grid.rules.iter().map(|rule| of_quantity(&rule.quantity)).collect()
         }

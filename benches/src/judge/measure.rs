@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::select::{Block, blocks};
 use super::summary::{Contrast, Effect, Measured, Metric, Reading};
+use crate::fleet::deployment;
 use crate::record::{Comparison, Page, Purpose, Run, Slice};
 use crate::stats::{Merged, Resamples, rounded, weighted_mean};
 
@@ -12,7 +13,8 @@ use crate::stats::{Merged, Resamples, rounded, weighted_mean};
 pub const REQUESTS_FOR_P99: u64 = 9_500;
 
 /// Processes that run beside the servers under test; their CPU is no part of a page's cost.
-pub(super) const BESIDE: [&str; 3] = ["postgres", "generator", "link"];
+pub(super) const BESIDE: [&str; 5] =
+    ["postgres", "generator", deployment::LINK, deployment::BALANCER, deployment::INNER_BALANCER];
 
 /// How intervals of one contrast are to be made.
 #[derive(Clone, Copy)]

@@ -74,7 +74,7 @@ pub(crate) fn summarise_with(run: &Run, resamples: u32) -> anyhow::Result<Summar
         (Design::Families { restarts, .. }, None, None) => {
             return Ok(of_families(run, restarts, preset, resamples));
         }
-        (Design::Grid(grid), Some(cells), None) => {
+        (Design::Grid(grid) | Design::Replicas(grid), Some(cells), None) => {
             let grid = grid(preset, &run.database);
             return Ok(of_cells(run, cells, grid::judge(run, cells, &grid, resamples), resamples));
         }

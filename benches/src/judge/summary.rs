@@ -214,6 +214,12 @@ pub enum Metric {
     P99,
     /// Highest rate that keeps the SLO, pages per second.
     Goodput,
+    /// SQL statements of all servers per page, with the page's share of the writes.
+    Statements,
+    /// Share of the questions that a cache had the answer to.
+    Hits,
+    /// From the answer to a write until all servers show it, on average over writes, milliseconds.
+    Staleness,
 }
 
 impl Metric {

@@ -8,15 +8,22 @@ use super::{
 };
 use crate::{
     databases::POSTGRES,
-    grid::{Quantity, Series},
+    grid::{Quantity, Reads, Series},
     link::Achieved,
     record::{Cells, Histogram, Trial},
     stats::{Estimate, Merged, Resamples, rounded, weighted_mean},
 };
 
 /// What a grid tells about each cell.
-const METRICS: [Metric; 4] =
-    [Metric::CpuServers, Metric::CpuDatabase, Metric::CpuTotal, Metric::P50];
+const METRICS: [Metric; 7] = [
+    Metric::CpuServers,
+    Metric::CpuDatabase,
+    Metric::CpuTotal,
+    Metric::P50,
+    Metric::Statements,
+    Metric::Hits,
+    Metric::Staleness,
+];
 
 /// A figure as a function of how often each round counts.
 type Statistic<'a> = Box<dyn Fn(&[u32]) -> f64 + 'a>;
@@ -40,6 +47,9 @@ struct CellValues<'a> {
     /// nobody looked.
     waits: Vec<f64>,
     queued_ms: Vec<f64>,
+    /// SQL statements per request, share of hits, and milliseconds until a write shows; nothing where
+    /// there is none of it.
+    reads: BTreeMap<Metric, Vec<f64>>,
 }
 
 impl<'a> Values<'a> {
@@ -80,6 +90,11 @@ impl<'a> Values<'a> {
                     values.waits.push(per_request(waiting().map(|w| w.times as f64).sum()));
                     values.queued_ms.push(per_request(waiting().map(|w| w.queued_ms).sum()));
                 }
+                for reads in here.iter().filter_map(|trial| trial.reads.as_ref()) {
+                    for (metric, value) in of_reads(reads, requests) {
+                        values.reads.entry(metric).or_default().push(value);
+                    }
+                }
             }
         }
         let rounds = by_round.len();
@@ -93,6 +108,10 @@ impl<'a> Values<'a> {
         if metric == Metric::P50 {
             let merged = Merged::new(cell.latency.iter().cloned());
             return Some(Box::new(move |weights| merged.quantile(0.5, weights) / 1e3));
+        }
+        if matches!(metric, Metric::Statements | Metric::Hits | Metric::Staleness) {
+            let values = cell.reads.get(&metric).filter(|values| values.len() == self.rounds)?;
+            return Some(Box::new(|weights| weighted_mean(values, weights)));
         }
         let counts = |process: &str| match metric {
             Metric::CpuDatabase => process == POSTGRES,
@@ -215,6 +234,19 @@ impl<'a> Values<'a> {
             metrics: metrics.filter_map(estimate).collect(),
         }
     }
+}
+
+/// What there is to say about reading in a trial of so many requests.
+fn of_reads(reads: &Reads, requests: u64) -> Vec<(Metric, f64)> {
+    let Reads { statements, hits, misses, stale_ms, .. } = reads;
+    let mut values = vec![(Metric::Statements, *statements as f64 / requests as f64)];
+    if hits + misses > 0 {
+        values.push((Metric::Hits, *hits as f64 / (hits + misses) as f64));
+    }
+    if !stale_ms.is_empty() {
+        values.push((Metric::Staleness, stale_ms.iter().sum::<f64>() / stale_ms.len() as f64));
+    }
+    values
 }
 
 /// CPU per request of each process, milliseconds, on average over the rounds.

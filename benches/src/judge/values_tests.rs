@@ -107,6 +107,7 @@ fn flawed(experiment: Experiment, rounds: u32, flaw: Flaw) -> Run {
                 steal: 0.0,
                 waiting: Some(Waiting { times: 160, queued_ms: 2.0 }),
                 link: achieved(cell),
+                reads: None,
                 void: None,
             };
             let why = || Some("the link should add 1 ms and added 2 ms".to_owned());

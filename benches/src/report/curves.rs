@@ -31,6 +31,8 @@ pub(super) struct Curves<'a> {
     pub(super) theory: Vec<(f64, f64)>,
     /// Whether both axes stretch ratios alike; otherwise both begin at 0.
     pub(super) ratios: bool,
+    /// What goes up is counted in.
+    pub(super) unit: &'a str,
     /// What the horizontal axis counts.
     pub(super) across: &'a str,
     /// What somebody is told who can't see it.
@@ -56,7 +58,7 @@ impl Axes {
 }
 
 impl Curves<'_> {
-    /// The picture; milliseconds go up.
+    /// The picture.
     pub(super) fn draw(&self) -> String {
         let (height, floor) = HEIGHT;
         let xs = self.positions();
@@ -65,7 +67,13 @@ impl Curves<'_> {
         for mark in marks {
             let y = axes.y(mark);
             svg.line("grid", ACROSS, [y, y]);
-            svg.text("tick", (ACROSS[0], y + 4.0), -7.0, Anchor::End, &format!("{mark} ms"));
+            svg.text(
+                "tick",
+                (ACROSS[0], y + 4.0),
+                -7.0,
+                Anchor::End,
+                &format!("{mark} {}", self.unit),
+            );
         }
         for x in xs {
             let at = axes.x(x);

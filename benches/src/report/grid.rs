@@ -3,6 +3,7 @@
 use askama::Template;
 
 use super::{
+    caching,
     charts::{self, Row, Rows},
     curves::{Curve, Curves},
     finding::{self, Sentence},
@@ -48,6 +49,9 @@ pub(super) fn html(
     let grid = grid(run.preset.parse()?, &run.database);
     if matches!(grid.picture, Picture::Ladder | Picture::Calls) {
         return latency::html(run, card, summary, &grid);
+    }
+    if grid.picture == Picture::Replicas {
+        return caching::html(run, card, summary);
     }
     let page = Page {
         frame: Frame::of(run, card, summary, "", sentences(summary))?,
@@ -112,7 +116,7 @@ pub(super) fn gated(finding: &Finding) -> Option<[String; 4]> {
 const ROW: f64 = 30.0;
 
 /// Every figure divided by its limit.
-fn limits(summary: &Summary) -> Rows {
+pub(super) fn limits(summary: &Summary) -> Rows {
     let of_limit = |finding: &Finding| Some(finding.found?.map(|x| (x / finding.limit).max(0.01)));
     let shares: Vec<_> = summary.findings.iter().filter_map(|f| Some((f, of_limit(f)?))).collect();
     let ends = shares.iter().flat_map(|(_, share)| [share.low, share.high]);
@@ -161,7 +165,8 @@ fn lines(grid: &Grid, summary: &Summary) -> String {
     let description = "CPU of all processes per page over the number of articles; the table below \
                        has the numbers.";
     let ratios = true;
-    Curves { curves, theory: Vec::new(), ratios, across: "articles", description }.draw()
+    let (unit, across) = ("ms", "articles");
+    Curves { curves, theory: Vec::new(), ratios, unit, across, description }.draw()
 }
 
 fn total(cell: &Cell, summary: &Summary) -> Option<Estimate> {

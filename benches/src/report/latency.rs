@@ -202,6 +202,7 @@ fn texts(summary: &Summary) -> String {
         curves: names.iter().take(4).enumerate().map(curve).collect(),
         theory: Vec::new(),
         ratios: true,
+        unit: "ms",
         across: "KiB of text",
         description: "CPU of the servers per page over the length of the text; the table below has \
                       the numbers.",
@@ -275,6 +276,7 @@ fn panel(summary: &Summary, place: &str, title: &str, h: &str) -> (String, Strin
         ],
         theory,
         ratios: false,
+        unit: "ms",
         across: "articles on the page",
         description: "Median latency over the number of articles, which need a call each or one call \
                       for all; the table below has the numbers.",

@@ -5,10 +5,10 @@ use std::fmt::Write;
 
 use super::frame::{CheckLine, check_line, facts};
 use super::page::{Line, lines, remarks};
-use super::{HTML, explain, finding, grid, latency, places, scaling, svg, terminal};
+use super::{HTML, caching, explain, finding, grid, latency, places, scaling, svg, terminal};
 use crate::experiment::{self, Card};
 use crate::judge::scaled::Scaled;
-use crate::judge::summary::Summary;
+use crate::judge::summary::{Metric, Summary};
 use crate::record::Run;
 use crate::words;
 
@@ -58,6 +58,10 @@ fn verdicts(summary: &Summary) -> String {
 
 fn numbers(run: &Run, summary: &Summary) -> String {
     if run.grid.is_some() {
+        if summary.figures.iter().any(|it| it.metrics.contains_key(&Metric::Statements)) {
+            let rows = caching::table(summary).into_iter();
+            return section("Numbers") + &table(caching::HEADS, 6, rows);
+        }
         let head = ["", "CPU, servers", "CPU, PostgreSQL", "Latency p50", "Requests"];
         let numbers = section("Numbers") + &table(head, 4, grid::table(summary).into_iter());
         let why = latency::markdown(run, summary);

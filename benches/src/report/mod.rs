@@ -4,6 +4,7 @@
 //!
 //! The same record always gives the same bytes, so a report can be verified.
 
+mod caching;
 mod charts;
 mod compare;
 mod curves;

@@ -68,7 +68,9 @@ pub(super) fn html(run: &Run, summary: &Summary) -> anyhow::Result<String> {
         Design::Families { restarts, .. } => {
             return families::html(run, &card, summary, restarts);
         }
-        Design::Grid(grid) => return grid::html(run, &card, summary, grid),
+        Design::Grid(grid) | Design::Replicas(grid) => {
+            return grid::html(run, &card, summary, grid);
+        }
         Design::Scaling(_) => return scaling::html(run, &card, summary),
         Design::Interference(_) => return places::html(run, &card, summary),
     };

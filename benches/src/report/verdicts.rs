@@ -285,7 +285,7 @@ fn grounds(run: &Run, summary: &Summary) -> anyhow::Result<Vec<(Threshold, Vec<E
             questions.iter().map(|question| of_question(question, summary)).collect()
         }
         Design::Families { .. } => summary.families.iter().map(of_family).collect(),
-        Design::Grid(_) => summary.findings.iter().map(of_figure).collect(),
+        Design::Grid(_) | Design::Replicas(_) => summary.findings.iter().map(of_figure).collect(),
         Design::Scaling(_) => of_ratios(&summary.findings),
         Design::Interference(_) => summary.interfered.as_ref().map(of_places).unwrap_or_default(),
     })

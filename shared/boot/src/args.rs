@@ -3,7 +3,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use crate::TraceArgs;
+use crate::{CacheArgs, TraceArgs};
 
 /// How a server listens, stops and logs.
 #[derive(Clone, Debug, clap::Args)]
@@ -52,6 +52,10 @@ pub struct ServerArgs {
     /// Where traces go.
     #[command(flatten)]
     pub traces: TraceArgs,
+
+    /// What is kept in memory.
+    #[command(flatten)]
+    pub cache: CacheArgs,
 
     /// Switches that only the lab needs, as a JSON file; refused in production.
     #[arg(long, env = "LAB_FILE", value_name = "FILE")]

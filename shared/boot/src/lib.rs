@@ -5,9 +5,11 @@
 //! Reading order: [`run`] (what a `main` calls), [`ServerArgs`] (its flags), [`Server`] (bind, say
 //! so, serve, drain; the end in phases is in `shutdown.rs`), then the middleware in `middleware.rs`,
 //! `shedding.rs` with it, the operators' endpoints in `health.rs`, and what a server tells of itself in
-//! `meters.rs` and `traces.rs`.
+//! `meters.rs` and `traces.rs`. [`Cached`] may stand in front of the port; what it keeps is in `cache.rs`.
 
 mod args;
+mod cache;
+mod cached;
 mod calls;
 mod health;
 mod lab_file;
@@ -22,6 +24,8 @@ mod shutdown;
 mod traces;
 
 pub use args::{Runtime, ServerArgs};
+pub use cache::{CACHE_HITS, CACHE_INVALIDATIONS, CACHE_MISSES, CacheArgs};
+pub use cached::Cached;
 pub use health::{HealthcheckArgs, healthcheck};
 pub use routes::Routes;
 pub use run::{once, run};

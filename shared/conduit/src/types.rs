@@ -246,7 +246,7 @@ impl fmt::Debug for Password {
 }
 
 /// Which articles to list. Every filter that is given must match.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ListArticles {
     /// Only articles with this tag.
     pub tag: Option<String>,

@@ -125,6 +125,8 @@ impl Program {
             ("--log", vec!["--log", "x=y=z"], vec![]),
             ("--otlp-endpoint", vec!["--otlp-endpoint", "https://u:s3cret@tracer"], vec![]),
             ("--trace-share", vec!["--trace-share", "2"], vec![]),
+            ("--cache-entries", vec!["--cache-entries", "many"], vec![]),
+            ("--cache-seconds", vec![], vec![("CACHE_SECONDS", "0")]),
             ("--cors-origin", vec!["--cors-origin", "example.com"], vec![]),
             ("--cors-origin", vec![], vec![("CORS_ORIGINS", "http://a.example,*")]),
         ];

@@ -4,12 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has to stop")]
 
 mod architecture;
+mod counted;
 mod served;
-
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
 
 use architecture::{Architecture, monolith, split};
 use axum::http::Method;
@@ -19,50 +15,10 @@ use contract::{
     dataset::{Dataset, Size},
     parity::{Request, Target, Visitors, Who, corpus},
 };
-use in_process::SQL_STATEMENTS;
-use metrics::{
-    Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit,
-    set_global_recorder,
-};
-use remote::BACKEND_CALLS;
+use counted::Counts;
 
 /// The most that any page may send that only shows something; a form may send one more.
 const MOST_STATEMENTS: u64 = 6;
-
-/// What was sent since it was last asked, in this process: its only test counts alone.
-#[derive(Clone, Default)]
-struct Counts {
-    statements: Arc<AtomicU64>,
-    calls: Arc<AtomicU64>,
-}
-
-impl Counts {
-    fn taken(&self) -> (u64, u64) {
-        (self.statements.swap(0, Ordering::Relaxed), self.calls.swap(0, Ordering::Relaxed))
-    }
-}
-
-impl Recorder for Counts {
-    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-
-    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
-        match key.name() {
-            SQL_STATEMENTS => self.statements.clone().into(),
-            BACKEND_CALLS => self.calls.clone().into(),
-            _ => Counter::noop(),
-        }
-    }
-
-    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
-        Gauge::noop()
-    }
-
-    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
-        Histogram::noop()
-    }
-}
 
 fn dataset() -> Dataset {
     Dataset::new(Size { users: 20, articles: 60, ..Size::default() }, 31)
@@ -101,8 +57,7 @@ fn expected() -> Vec<(String, Cost, Cost)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_costs_what_it_is_meant_to_cost() {
-    let counts = Counts::default();
-    set_global_recorder(counts.clone()).unwrap();
+    let counts = Counts::begin();
     let requests = corpus(&dataset());
     let (ones, others) = (databases::with(&dataset()).await, databases::with(&dataset()).await);
     for (one, other) in ones.iter().zip(&others) {

@@ -7,7 +7,7 @@
 //! (one use case after the other, with its SQL),
 //! `listing` (how a list comes out), `db` (how one text of SQL runs on two databases), `statement` (what a trace shows of one), `connect` (how a
 //! database is opened), `tokens` and `passwords` (who is who), `db_error` (what can go wrong), `jobs`
-//! (what is done later). The tables stand in `migrations/`.
+//! (what is done later), `notices` (what others do). The tables stand in `migrations/`.
 
 mod articles;
 mod authoring;
@@ -25,6 +25,7 @@ mod filters;
 mod hs256;
 mod jobs;
 mod listing;
+mod notices;
 mod passwords;
 mod profiles;
 pub mod provision;

@@ -79,6 +79,9 @@ pub enum StartError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A connection is wanted that there is not.
+    #[error("--db-connections: a cache takes one to listen for changes, so there have to be {0}")]
+    TooFewConnections(u32),
     /// A secret that can be guessed.
     #[error("--token-secret-file: {path} has to hold at least {1} bytes", path = .0.display())]
     SecretTooShort(PathBuf, usize),

@@ -10,13 +10,11 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
-use sqlx::{PgPool, postgres::PgListener};
 use tokio::{net::UnixDatagram, sync::Notify, task::JoinHandle};
 
-use crate::{DatabaseArgs, Db};
+use crate::{DatabaseArgs, Db, notices};
 
 /// The channel that the trigger of the migration notifies.
 const CHANNEL: &str = "conduit_job";
@@ -83,7 +81,9 @@ impl Wake {
         match db {
             // With a single connection there would be none left to work with.
             Db::Postgres(pool) if pool.options().get_max_connections() > 1 => {
-                let task = tokio::spawn(notifications(pool.clone(), self.here.clone()));
+                let here = self.here.clone();
+                let heard = move || here.notify_one();
+                let task = tokio::spawn(notices::listen(pool.clone(), CHANNEL, heard));
                 Listening { task: Some(task), socket: None }
             }
             Db::Postgres(_) => Listening { task: None, socket: None },
@@ -116,30 +116,6 @@ fn bind(folder: &Path, socket: &Path) -> std::io::Result<UnixDatagram> {
     // Of an earlier process with this number.
     drop(std::fs::remove_file(socket));
     UnixDatagram::bind(socket)
-}
-
-/// Holds one connection of the pool, so that a process never has more of them than it may.
-async fn notifications(pool: PgPool, here: Arc<Notify>) {
-    loop {
-        let listening = async {
-            let mut listener = PgListener::connect_with(&pool).await?;
-            listener.listen(CHANNEL).await?;
-            // What came while nobody listened.
-            here.notify_one();
-            // `None` is a connection that broke; the next call makes a new one.
-            loop {
-                listener.try_recv().await?;
-                here.notify_one();
-            }
-        };
-        let ended: sqlx::Result<()> = listening.await;
-        match ended {
-            Err(sqlx::Error::PoolClosed) => return,
-            Err(error) => tracing::debug!(%error, "not listening for jobs"),
-            Ok(()) => {}
-        }
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
 }
 
 impl Drop for Listening {

@@ -12,6 +12,7 @@ mod kinds;
 mod limits;
 mod lists;
 mod loading;
+mod notices;
 mod schema;
 mod start;
 mod statements;
