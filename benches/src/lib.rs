@@ -36,6 +36,7 @@ pub mod judge;
 pub mod link;
 pub mod load;
 pub mod machine;
+pub mod model;
 pub mod parity;
 pub mod pilot;
 pub mod plan;
