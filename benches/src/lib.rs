@@ -16,9 +16,11 @@
 //! For arms of several processes: [`fleet::topology`] says what they consist of, [`fleet::budget`] that
 //! they have the same in all, [`fleet::quota`] keeps them to it, [`relay`] balances between replicas,
 //! [`link`] puts a distance between frontend and backend; both are [`intermediary`] processes.
-//! [`fleet::deployment`] is such an arm as it runs, and [`scaling`] looks for the best one.
+//! [`fleet::deployment`] is such an arm as it runs, and [`scaling`] looks for the best one. [`capacity`]
+//! predicts what others would come to, by the theory in [`model`].
 
 pub mod affinity;
+pub mod capacity;
 pub mod circumstances;
 pub mod composition;
 pub mod count;

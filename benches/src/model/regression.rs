@@ -51,12 +51,10 @@ fn solve<const K: usize>(normal: &[[f64; K]; K], right: &[f64; K], used: u32) ->
         if rows[pivot][pivot].abs() <= 1e-12 * scale {
             return None;
         }
-        for other in (0..n).filter(|other| *other != pivot) {
-            let factor = rows[other][pivot] / rows[pivot][pivot];
-            for k in pivot..=n {
-                let part = factor * rows[pivot][k];
-                rows[other][k] -= part;
-            }
+        let top = rows[pivot].clone();
+        for (_, row) in rows.iter_mut().enumerate().filter(|(other, _)| *other != pivot) {
+            let factor = row[pivot] / top[pivot];
+            row.iter_mut().zip(&top).for_each(|(cell, above)| *cell -= factor * above);
         }
     }
     let mut solution = [0.0; K];

@@ -100,19 +100,91 @@ struct Work {
 /// One server.
 #[derive(Debug)]
 struct Server {
-    tier: usize,
+    discipline: Discipline,
+    quota: Option<Quota>,
+    core: Option<usize>,
     hand: VecDeque<Work>,
     /// What is left of its quota, and when it is given the next.
     budget: f64,
     refill: f64,
-    /// How fast it goes at the moment.
+    /// Whether it has something to do and may, and how fast it then is.
+    runs: bool,
     speed: f64,
+}
+
+impl Server {
+    fn new(tier: &Tier, number: usize) -> Self {
+        let Tier { replicas, discipline, quota, core, .. } = *tier;
+        // Periods of different groups don't begin together.
+        let phase = (number + 1) as f64 / (replicas + 1) as f64;
+        let (budget, period) =
+            quota.map_or((f64::INFINITY, f64::INFINITY), |it| (it.budget, it.period));
+        let (hand, refill) = (VecDeque::new(), period * phase);
+        Self { discipline, quota, core, hand, budget, refill, runs: false, speed: 0.0 }
+    }
+
+    /// How many pieces of work get on, and how fast each of them.
+    fn rate(&self) -> (usize, f64) {
+        let all = self.hand.len();
+        match self.discipline {
+            Discipline::Queue { servers } => (servers.min(all), self.speed),
+            Discipline::Delay => (all, self.speed),
+            Discipline::Sharing => (all, self.speed / all as f64),
+        }
+    }
+
+    /// When it will have done a piece of work, used up its quota, or been given the next.
+    fn until_event(&self, now: f64) -> f64 {
+        if self.hand.is_empty() {
+            return f64::INFINITY;
+        }
+        let refill = self.refill - now;
+        if self.speed == 0.0 {
+            return refill;
+        }
+        let (some, rate) = self.rate();
+        let least = self.hand.iter().take(some).map(|work| work.left).fold(f64::INFINITY, f64::min);
+        refill.min(self.budget / self.speed).min(least / rate)
+    }
+
+    /// Goes on for a while, until `now`; whose work is done is put into `free`.
+    fn go_on(&mut self, passed: f64, now: f64, free: &mut Vec<usize>) {
+        let (some, rate) = self.rate();
+        self.budget -= self.speed * passed;
+        let mut done = false;
+        for work in self.hand.iter_mut().take(some) {
+            work.left -= rate * passed;
+            if work.left <= NOTHING {
+                free.push(work.request);
+                done = true;
+            }
+        }
+        if done {
+            self.hand.retain(|work| work.left > NOTHING);
+        }
+        self.refill(now);
+    }
+
+    /// What is not used in a period is lost. Periods in which nothing happened are passed over at once.
+    fn refill(&mut self, now: f64) {
+        if let Some(Quota { budget, period }) = self.quota
+            && self.refill <= now + NOTHING
+        {
+            let periods = ((now - self.refill) / period).max(0.0).floor() + 1.0;
+            self.refill += periods * period;
+            self.budget = budget;
+        }
+    }
 }
 
 struct Play<'a> {
     tiers: &'a [Tier],
     requests: &'a [Request],
     servers: Vec<Server>,
+    /// How many servers run on each core.
+    on: Vec<usize>,
+    /// Whose work was done just now.
+    free: Vec<usize>,
     /// Of each tier, the first of its servers, and whose turn it is.
     first: Vec<usize>,
     turn: Vec<usize>,
@@ -128,21 +200,17 @@ impl<'a> Play<'a> {
     fn new(tiers: &'a [Tier], requests: &'a [Request]) -> Self {
         let mut servers = Vec::new();
         let mut first = Vec::new();
-        for (tier, of) in tiers.iter().enumerate() {
+        for of in tiers {
             first.push(servers.len());
-            for number in 0..of.replicas {
-                // Periods of different groups don't begin together.
-                let phase = (number + 1) as f64 / (of.replicas + 1) as f64;
-                let (budget, period) =
-                    of.quota.map_or((f64::INFINITY, f64::INFINITY), |it| (it.budget, it.period));
-                let refill = period * phase;
-                servers.push(Server { tier, hand: VecDeque::new(), budget, refill, speed: 0.0 });
-            }
+            servers.extend((0..of.replicas).map(|number| Server::new(of, number)));
         }
+        let cores = tiers.iter().filter_map(|tier| tier.core).max().map_or(0, |core| core + 1);
         Self {
             tiers,
             requests,
             servers,
+            on: vec![0; cores],
+            free: Vec::new(),
             first,
             turn: vec![0; tiers.len()],
             now: 0.0,
@@ -156,15 +224,14 @@ impl<'a> Play<'a> {
     fn step(&mut self) -> bool {
         self.set_speeds();
         let arrival = self.requests.get(self.next).map_or(f64::INFINITY, |it| it.at - self.now);
-        let of_servers = self.servers.iter().map(|server| self.until_event(server));
+        let of_servers = self.servers.iter().map(|server| server.until_event(self.now));
         let passed = of_servers.fold(arrival, f64::min).max(0.0);
         if passed == f64::INFINITY {
             return false;
         }
         self.now += passed;
         self.go_on(passed);
-        while let Some(request) = self.requests.get(self.next).filter(|it| it.at <= self.now) {
-            let _ = request;
+        while self.requests.get(self.next).is_some_and(|request| request.at <= self.now) {
             self.next += 1;
             self.visit(self.next - 1);
         }
@@ -173,72 +240,30 @@ impl<'a> Play<'a> {
 
     /// Whoever has work and something left of its quota gets an equal part of its core.
     fn set_speeds(&mut self) {
-        let runs = |server: &Server| !server.hand.is_empty() && server.budget > NOTHING;
-        let cores = self.tiers.iter().filter_map(|tier| tier.core).max().map_or(0, |it| it + 1);
-        let mut on = vec![0_usize; cores];
-        for server in self.servers.iter().filter(|server| runs(server)) {
-            if let Some(core) = self.tiers[server.tier].core {
-                on[core] += 1;
+        self.on.fill(0);
+        for server in &mut self.servers {
+            server.runs = !server.hand.is_empty() && server.budget > NOTHING;
+            if let (true, Some(core)) = (server.runs, server.core) {
+                self.on[core] += 1;
             }
         }
         for server in &mut self.servers {
-            let shared = self.tiers[server.tier].core.map_or(1, |core| on[core].max(1));
-            server.speed = if runs(server) { 1.0 / shared as f64 } else { 0.0 };
+            let speed = server.core.map_or(1.0, |core| 1.0 / self.on[core].max(1) as f64);
+            server.speed = if server.runs { speed } else { 0.0 };
         }
-    }
-
-    /// How fast each piece of a server's work gets on, by its place.
-    fn rate(&self, server: &Server, place: usize) -> f64 {
-        match self.tiers[server.tier].discipline {
-            Discipline::Queue { servers } if place >= servers => 0.0,
-            Discipline::Queue { .. } | Discipline::Delay => server.speed,
-            Discipline::Sharing => server.speed / server.hand.len() as f64,
-        }
-    }
-
-    /// When a server will have done a piece of work, used up its quota, or been given the next.
-    fn until_event(&self, server: &Server) -> f64 {
-        if server.hand.is_empty() {
-            return f64::INFINITY;
-        }
-        let refill = server.refill - self.now;
-        if server.speed == 0.0 {
-            return refill;
-        }
-        let work = server.hand.iter().enumerate();
-        let done = work.map(|(place, work)| work.left / self.rate(server, place));
-        done.fold(refill.min(server.budget / server.speed), f64::min)
     }
 
     fn go_on(&mut self, passed: f64) {
-        let mut free = Vec::new();
-        for index in 0..self.servers.len() {
-            let rates: Vec<f64> = {
-                let server = &self.servers[index];
-                (0..server.hand.len()).map(|place| self.rate(server, place)).collect()
-            };
-            let server = &mut self.servers[index];
-            server.budget -= server.speed * passed;
-            for (work, rate) in server.hand.iter_mut().zip(rates) {
-                work.left -= rate * passed;
-            }
-            free.extend(server.hand.iter().filter(|it| it.left <= NOTHING).map(|it| it.request));
-            server.hand.retain(|work| work.left > NOTHING);
-            if let Some(Quota { budget, period }) = self.tiers[server.tier].quota
-                && server.refill <= self.now + NOTHING
-            {
-                // What is not used in a period is lost. Periods in which nothing happened are passed
-                // over at once.
-                let periods = ((self.now - server.refill) / period).max(0.0).floor() + 1.0;
-                server.refill += periods * period;
-                server.budget = budget;
-            }
+        let mut free = std::mem::take(&mut self.free);
+        for server in self.servers.iter_mut().filter(|server| !server.hand.is_empty()) {
+            server.go_on(passed, self.now, &mut free);
         }
         free.sort_unstable();
-        for request in free {
+        for request in free.drain(..) {
             self.done[request] += 1;
             self.visit(request);
         }
+        self.free = free;
     }
 
     /// Sends a request to where it goes next, or lets it leave.
@@ -253,7 +278,9 @@ impl<'a> Play<'a> {
         };
         self.done[request] = number;
         let server = self.choose(*tier);
-        self.servers[server].hand.push_back(Work { request, left: *work });
+        let server = &mut self.servers[server];
+        server.refill(self.now);
+        server.hand.push_back(Work { request, left: *work });
     }
 
     fn choose(&mut self, tier: usize) -> usize {

@@ -35,14 +35,33 @@ pub(super) struct Steps<'a> {
 }
 
 impl Steps<'_> {
-    /// Tries rates, and leaves each in `steps` as soon as it has been tried.
+    /// Sends what is not counted.
+    pub(super) async fn warm(&self) -> anyhow::Result<()> {
+        self.generator.warm(self.target.clone(), WARM_UP * self.view.watched.len()).await?;
+        Ok(())
+    }
+
+    /// Tries these rates, each for so many seconds, and leaves each in `steps`.
+    pub(super) async fn play(
+        &self,
+        rates: &[f64],
+        seconds: f64,
+        steps: &mut Vec<Step>,
+    ) -> anyhow::Result<()> {
+        for (number, rate) in (1000..).zip(rates) {
+            let seed = self.seed.wrapping_add(number);
+            steps.push(self.step(*rate, seconds, seed).await?);
+        }
+        Ok(())
+    }
+
+    /// Looks for the goodput, and leaves each rate in `steps` as soon as it has been tried.
     pub(super) async fn search(
-        self,
+        &self,
         guess: f64,
         stride: f64,
         steps: &mut Vec<Step>,
     ) -> anyhow::Result<()> {
-        self.generator.warm(self.target.clone(), WARM_UP * self.view.watched.len()).await?;
         let mut search = Search::from(guess, stride);
         for number in 0..self.number {
             // Other visitors in every step, the same for all arms.
@@ -56,7 +75,7 @@ impl Steps<'_> {
     async fn counted(&self, rate: f64, seed: u64, steps: &mut Vec<Step>) -> anyhow::Result<bool> {
         let mut why = String::new();
         for _ in 0..ATTEMPTS {
-            let step = self.step(rate, seed).await?;
+            let step = self.step(rate, self.seconds, seed).await?;
             let (keeps, void) = (step.keeps(self.slo_ms), step.void.clone());
             steps.push(step);
             match void {
@@ -67,12 +86,16 @@ impl Steps<'_> {
         bail!("{ATTEMPTS} steps at {rate:.0} requests a second came to nothing: {why}")
     }
 
-    async fn step(&self, rate: f64, seed: u64) -> anyhow::Result<Step> {
-        let Self { generator, target, view, seconds, .. } = self;
-        let arrivals = poisson(rate, *seconds, seed, target.paths.len());
+    /// Everything whose CPU is told apart.
+    pub(super) fn watched(&self) -> Vec<Watched> {
         let me = Watched { name: GENERATOR.to_owned(), pid: getpid(), scope: Scope::Process };
-        let watched: Vec<_> =
-            view.watched.iter().chain(&self.beside).chain([&me]).cloned().collect();
+        self.view.watched.iter().chain(&self.beside).chain([&me]).cloned().collect()
+    }
+
+    async fn step(&self, rate: f64, seconds: f64, seed: u64) -> anyhow::Result<Step> {
+        let Self { generator, target, view, .. } = self;
+        let arrivals = poisson(rate, seconds, seed, target.paths.len());
+        let watched = self.watched();
         let (waited, groups) = (beside::waited(), view.used()?);
         let (before, begun) = (probe::read(&watched)?, Moment::now());
         let tally = generator.open(target.clone(), arrivals).await?;
@@ -86,7 +109,7 @@ impl Steps<'_> {
         let void = void.or_else(|| beside::contradiction(&tiers, &usage.cpu_ms));
         Ok(Step {
             rate,
-            seconds: *seconds,
+            seconds,
             seed,
             scheduled: tally.scheduled,
             completed: tally.completed,
