@@ -2,7 +2,7 @@
 //! kept up to a certain share of it, and what of a page's time is not CPU, is taken from setups whose
 //! goodputs are known. Intervals are as wide as what was known has missed by.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use serde::{Deserialize, Serialize};
 
@@ -145,11 +145,12 @@ pub fn predict(facts: Facts<'_>, settings: &[Setting<'_>]) -> Option<Predictions
     let mut shown: BTreeMap<Arm, Shown> = BTreeMap::new();
     let mut cells = Vec::new();
     for (number, setting) in settings.iter().enumerate() {
-        if !shown.contains_key(&setting.arm) {
-            shown.insert(setting.arm, Shown::of(facts, machine, setting.arm)?);
-        }
+        let shown = match shown.entry(setting.arm) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(Shown::of(facts, machine, setting.arm)?),
+        };
         let seed = facts.seed.wrapping_add(1_000 + number as u64);
-        cells.push(shown.get(&setting.arm)?.cell(machine, *setting, seed)?);
+        cells.push(shown.cell(machine, *setting, seed)?);
     }
     Some(Predictions { fitted, cells })
 }

@@ -79,9 +79,8 @@ struct Amount {
     splits: &'static [u32],
     tuning: u32,
     confirming: u32,
+    /// Half of them are known when the rest is predicted.
     units: &'static [u32],
-    /// So many of the first of these are known when the rest is predicted.
-    known: usize,
     climbing: u32,
     /// Random mixes, on each known number of units, from which demands are found.
     samples: u32,
@@ -111,7 +110,6 @@ fn amount(preset: Preset) -> Amount {
             tuning: 1,
             confirming: 2,
             units: &[1, 2],
-            known: 1,
             climbing: 2,
             samples: 4,
             held_out: 1,
@@ -126,7 +124,6 @@ fn amount(preset: Preset) -> Amount {
             tuning: 1,
             confirming: 5,
             units: &[1, 2],
-            known: 1,
             climbing: 2,
             samples: 8,
             held_out: 1,
@@ -141,7 +138,6 @@ fn amount(preset: Preset) -> Amount {
             tuning: 2,
             confirming: 10,
             units: &[1, 2, 3, 4],
-            known: 2,
             climbing: 2,
             samples: 16,
             held_out: 1,
@@ -156,7 +152,6 @@ fn amount(preset: Preset) -> Amount {
             tuning: 4,
             confirming: 24,
             units: &[1, 2, 3, 4],
-            known: 2,
             climbing: 6,
             samples: 40,
             held_out: 3,
@@ -183,7 +178,7 @@ fn scaling(preset: Preset) -> anyhow::Result<Scaling> {
         confirming: amount.confirming,
         climbing: amount.climbing,
         foretelling: Foretelling {
-            known: amount.known,
+            known: amount.units.len() / 2,
             // In a hurry it is enough that other numbers of replicas are predicted.
             mixes: matches!(preset, Preset::Standard | Preset::Full)
                 .then(|| mix("even", 1, 1))

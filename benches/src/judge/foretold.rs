@@ -247,6 +247,15 @@ fn mean_of(run: &Run, resamples: u32, values: &[f64]) -> Option<Estimate> {
     Some(Estimate { low: mean.low.max(0.0), ..mean })
 }
 
+/// How far off the model is as a share of how far off a rival is: below 1 it is the better one.
+fn against(run: &Run, resamples: u32, rival: usize, points: &[&Point]) -> Option<Estimate> {
+    let gain = |it: &&Point| Some(it.off(it.predicted.value) - it.off(it.rivals?[rival]));
+    let values: Vec<f64> = points.iter().filter_map(gain).collect();
+    let draws = Resamples::new(run.seed, values.len(), resamples);
+    let [mean] = draws.intervals(0.95, |weights| [weighted_mean(&values, weights)])?;
+    Some(mean.map(f64::exp).map(rounded))
+}
+
 /// What the rules are about, and the answers, in the same order.
 pub(super) fn verdicts(run: &Run, resamples: u32, it: &Foretold) -> Vec<(Finding, Verdict)> {
     let of = |what, quiet: bool| -> Vec<&Point> {
@@ -257,18 +266,7 @@ pub(super) fn verdicts(run: &Run, resamples: u32, it: &Foretold) -> Vec<(Finding
         let values: Vec<f64> = points.iter().map(|it| it.off(it.predicted.value)).collect();
         mean_of(run, resamples, &values).map(|mean| mean.map(f64::exp).map(rounded))
     };
-    // On the logarithm, so that less than none means that the model is the better one.
-    let against = |rival: usize| {
-        move |points: &[&Point]| {
-            let gain = |it: &&Point| {
-                it.rivals.map(|rivals| it.off(it.predicted.value) - it.off(rivals[rival]))
-            };
-            let values: Vec<f64> = points.iter().filter_map(gain).collect();
-            let draws = Resamples::new(run.seed, values.len(), resamples);
-            let found = draws.intervals(0.95, |weights| [weighted_mean(&values, weights)]);
-            found.map(|[mean]| mean.map(f64::exp).map(rounded))
-        }
-    };
+    let against = |rival| move |points: &[&Point]| against(run, resamples, rival, points);
     let rule = |claim: &str, limit, what, figure: &dyn Fn(&[&Point]) -> Option<Estimate>| {
         let (all, quiet) = (of(what, false), of(what, true));
         let finding = Finding {

@@ -38,6 +38,13 @@ pub(crate) fn calls(parity: &Parity) -> [f64; CLASSES] {
         .map(|page| parity.per_page.get(&page).map_or(0.0, |cost| cost.backend_calls as f64))
 }
 
+/// What is to be predicted.
+struct Wanted<'a> {
+    mix: &'a Mix,
+    units: u32,
+    setups: Vec<(Arm, Setup)>,
+}
+
 impl Trials<'_> {
     /// All of it. Where too little is known nothing is predicted, and the trials are run all the same.
     pub(super) async fn foretell(&mut self, bar: &ProgressBar) -> anyhow::Result<()> {
@@ -55,7 +62,7 @@ impl Trials<'_> {
         }
         let known = design.mixes.iter().map(|mix| (mix, mix, design.known_units().1));
         let unknown = unknown.iter().map(|mix| (mix, first, &design.units[..]));
-        let mut wanted: Vec<(&Mix, u32, Vec<(Arm, Setup)>)> = Vec::new();
+        let mut wanted = Vec::new();
         for (mix, tuned_for, units) in known.chain(unknown) {
             for units in units {
                 let mut setups = Vec::new();
@@ -63,11 +70,11 @@ impl Trials<'_> {
                     let Some(best) = self.best(tuned_for, arm) else { continue };
                     setups.push((arm, self.ladder(*units, &best)?));
                 }
-                wanted.push((mix, *units, setups));
+                wanted.push(Wanted { mix, units: *units, setups });
             }
         }
         self.seal(&wanted)?;
-        for (mix, _, setups) in &wanted {
+        for Wanted { mix, setups, .. } in &wanted {
             self.rounds(Stage::HeldOut, *rounds, mix, setups, bar).await?;
         }
         Ok(())
@@ -85,10 +92,10 @@ impl Trials<'_> {
     }
 
     /// Predicts and seals.
-    fn seal(&mut self, wanted: &[(&Mix, u32, Vec<(Arm, Setup)>)]) -> anyhow::Result<()> {
+    fn seal(&mut self, wanted: &[Wanted<'_>]) -> anyhow::Result<()> {
         let settings: Vec<Setting<'_>> = wanted
             .iter()
-            .flat_map(|(mix, units, setups)| {
+            .flat_map(|Wanted { mix, units, setups }| {
                 setups.iter().map(|(arm, setup)| Setting { arm: *arm, setup, units: *units, mix })
             })
             .collect();

@@ -91,14 +91,7 @@ pub async fn measure(
     let (mixes, budget, unit) = (design.mixes.clone(), design.budget, design.unit);
     let measured =
         Measured { mixes, budget, unit, setups, enforcement, balancing, trials, modelled, shifts };
-    let circumstances = Circumstances {
-        machine,
-        build: machine::build(&site.rig.binaries)?,
-        layout,
-        database: engine.kind().to_owned(),
-        dataset: site::rows(&site.dataset),
-        composition: None,
-    };
+    let circumstances = circumstances(&site, engine, machine, layout)?;
     let begun = Begun {
         schema: SCHEMA,
         experiment: order.experiment.card.id.to_owned(),
@@ -117,6 +110,22 @@ pub async fn measure(
     let run = Run { scaling: Some(measured), ..begun.record(folder.id.clone(), progress) };
     folder.finish(&run)?;
     Ok((folder.path.clone(), run))
+}
+
+fn circumstances(
+    site: &Site,
+    engine: &Engine,
+    machine: Machine,
+    layout: Layout,
+) -> anyhow::Result<Circumstances> {
+    Ok(Circumstances {
+        machine,
+        build: machine::build(&site.rig.binaries)?,
+        layout,
+        database: engine.kind().to_owned(),
+        dataset: site::rows(&site.dataset),
+        composition: None,
+    })
 }
 
 /// Programs, data, and quotas that have been tried out.
