@@ -366,9 +366,9 @@ fn answer(run: &Run, it: &Foretold, finding: &Finding) -> Verdict {
         Estimate { low, .. } if low > finding.limit => Outcome::Refuted,
         _ => Outcome::Inconclusive,
     };
-    let lead = if finding.limit == 1.0 { "Errors are" } else { "Off by" };
     let Estimate { value, low, high } = found;
-    let numbers = format!("{lead} {value:.3}\u{a0}× [{low:.3}, {high:.3}]");
+    let numbers = format!("Off by {value:.3}\u{a0}× [{low:.3}, {high:.3}]");
+    let numbers = if finding.limit == 1.0 { numbers + " of what that is off by" } else { numbers };
     let outcome = side(found);
     let hangs = finding.quiet_rounds < finding.rounds
         && finding.gated.map(side) != Some(outcome)
