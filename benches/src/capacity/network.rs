@@ -135,20 +135,22 @@ impl Machine<'_> {
         }
         let front = [Role::Monolith, Role::SplitFrontend];
         if front.iter().any(|role| topology.needs_balancer(*role)) {
-            let each = self.balancing()?;
+            let each = self.balancing();
             (0..CLASSES).for_each(|class| pages[class] += each[class]);
         }
         if topology.needs_balancer(Role::SplitBackend) {
-            let each = self.balancing()?;
+            let each = self.balancing();
             (0..CLASSES).for_each(|class| pages[class] += each[class] * self.calls[class]);
         }
         Some((pages, idle))
     }
 
     /// What a balancer does for a request, by the one that was seen in front of monoliths. The one in
-    /// front of backends does the same for each call: with one or two units there is none.
-    fn balancing(&self) -> Option<[f64; CLASSES]> {
-        Some(self.fitted.of(Arm::Monolith, BALANCER)?.pages.map(|it| it.value))
+    /// front of backends does the same for each call: with one or two units there is none. Where none
+    /// was seen at all it is taken for nothing: it is not on the servers' core.
+    fn balancing(&self) -> [f64; CLASSES] {
+        let seen = self.fitted.of(Arm::Monolith, BALANCER);
+        seen.map_or([0.0; CLASSES], |demand| demand.pages.map(|it| it.value))
     }
 }
 
