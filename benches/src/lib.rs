@@ -17,9 +17,11 @@
 //! they have the same in all, [`fleet::quota`] keeps them to it, [`relay`] balances between replicas,
 //! [`link`] puts a distance between frontend and backend; both are [`intermediary`] processes.
 //! [`fleet::deployment`] is such an arm as it runs, [`scaling`] looks for the best one, and [`jobs`] asks
-//! what pages feel of jobs beside them.
+//! what pages feel of jobs beside them. [`capacity`] predicts what other arms would come to, by the theory
+//! in [`model`].
 
 pub mod affinity;
+pub mod capacity;
 pub mod circumstances;
 pub mod composition;
 pub mod count;
@@ -38,6 +40,7 @@ pub mod judge;
 pub mod link;
 pub mod load;
 pub mod machine;
+pub mod model;
 pub mod parity;
 pub mod pilot;
 pub mod plan;

@@ -3,7 +3,7 @@
 use crate::jobs::{Job, Kind, Place};
 use crate::judge::summary::{Metric, Outcome};
 use crate::record::{Comparison, Page};
-use crate::scaling::Stage;
+use crate::scaling::{Reaction, Stage};
 use crate::stats::Estimate;
 
 /// Keeps a number and its unit on one line.
@@ -184,6 +184,16 @@ pub fn stage(stage: Stage) -> &'static str {
         Stage::Tuning => "tuning",
         Stage::Confirming => "confirming",
         Stage::Climbing => "more units",
+        Stage::HeldOut => "held out",
+    }
+}
+
+/// What was done about a mix that shifted.
+pub fn reaction(reaction: Reaction) -> &'static str {
+    match reaction {
+        Reaction::Monolith => "monolith",
+        Reaction::Nobody => "split as it was",
+        Reaction::Divided => "split, divided anew",
     }
 }
 

@@ -10,7 +10,7 @@ use futures_util::future::{BoxFuture, FutureExt, join_all, select_all};
 
 use super::{
     Rig, Server, operations,
-    quota::{Cpu, Gauge, Group, Kind, Limits, Quotas, Use},
+    quota::{Cpu, Divided, Gauge, Group, Kind, Limits, Quotas, Use},
     topology::{self, Architecture, Role, Tier, Topology},
 };
 use crate::{
@@ -278,6 +278,26 @@ impl Deployment {
             watched: replicas.chain(balancers).chain(link).collect(),
             gauges: self.replicas.iter().filter_map(gauge).collect(),
         }
+    }
+
+    /// Divides the CPU anew while everything runs, as the tiers of `topology` have it. It has to have
+    /// the same servers; memory and database connections stay as they are.
+    ///
+    /// # Errors
+    /// One line: it has a role too many or too few, or the kernel refuses.
+    pub fn divide(groups: &[(Role, Divided)], topology: &Topology) -> anyhow::Result<()> {
+        for (role, group) in groups {
+            let tier = topology.tiers.iter().find(|tier| tier.role == *role);
+            let tier = tier.with_context(|| format!("there is no tier of {}", role.name()))?;
+            group.set(tier.cpu)?;
+        }
+        Ok(())
+    }
+
+    /// Its groups, to be given other quotas by [`Self::divide`] while somebody measures.
+    pub fn divided(&self) -> Vec<(Role, Divided)> {
+        let group = |it: &Replica| Some((it.role, it.group.as_ref()?.divided()));
+        self.replicas.iter().filter_map(group).collect()
     }
 
     /// Runs `work` unless a server, a balancer or the link ends by itself meanwhile.

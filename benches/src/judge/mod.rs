@@ -5,6 +5,7 @@ pub mod changes;
 mod controls;
 mod decide;
 mod families;
+pub mod foretold;
 mod grid;
 pub mod ids;
 pub mod interfered;
@@ -15,6 +16,7 @@ mod places;
 pub mod scaled;
 mod scaling;
 mod select;
+pub mod shifted;
 pub mod summary;
 mod values;
 
@@ -28,7 +30,7 @@ pub(crate) use interference::tests::interference_of;
 pub use measure::{REQUESTS_FOR_P99, latencies};
 pub use pays::CEILING;
 #[cfg(test)]
-pub(crate) use scaling::tests::sound_scaling;
+pub(crate) use scaling::tests::{foretold_scaling, sound_scaling};
 pub use select::{ERROR_LIMIT, FOREIGN_LIMIT, LAG_LIMIT_MS};
 #[cfg(test)]
 pub(crate) use values::tests::run_of;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::{foretold::Foretold, shifted::Shifted};
 use crate::{record::Arm, stats::Estimate};
 
 /// Everything that was found.
@@ -27,6 +28,12 @@ pub struct Scaled {
     pub unsettled: Vec<Remark>,
     /// How many trials there were.
     pub trials: usize,
+    /// What was predicted, and what came of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foretold: Option<Foretold>,
+    /// What became of divisions when the mix shifted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shifted: Option<Shifted>,
 }
 
 /// Something to know about a trial.
@@ -51,6 +58,27 @@ pub struct OfMix {
     pub ratios: Ratios,
     /// More and more units of the budget.
     pub climbed: Vec<Climbed>,
+    /// The Universal Scalability Law through them, where there are enough.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub laws: Vec<OfLaw>,
+}
+
+/// What more and more units come to, as a law, with 95 % intervals.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OfLaw {
+    /// The system.
+    pub arm: Arm,
+    /// What one unit comes to, pages a second.
+    pub gamma: Estimate,
+    /// Contention.
+    pub sigma: Estimate,
+    /// Coherency.
+    pub kappa: Estimate,
+    /// Units beyond which more of them come to less; absent where it is not certain that there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak: Option<f64>,
+    /// Trials behind it.
+    pub points: usize,
 }
 
 /// What is compared on one mix. Each is absent where there is too little to tell.

@@ -6,16 +6,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     FOREIGN_LIMIT, LAG_LIMIT_MS,
     controls::confidence_of,
-    median, pays,
-    scaled::{Around, Climbed, Confirmed, OfMix, Ratios, Remark, Replica, Scaled, Tuned},
+    foretold, median, pays,
+    scaled::{Around, Climbed, Confirmed, OfLaw, OfMix, Ratios, Remark, Replica, Scaled, Tuned},
+    shifted,
     summary::{Certificate, Finding, Verdict},
 };
 use crate::{
+    capacity::units,
     fleet::{
         budget::Budget,
         quota::{Cpu, Millicores},
         topology::Tier,
     },
+    model::law::{Fitted, Law},
     record::{Arm, Run},
     scaling::{ARMS, Goodput, Measured, Scaling, Setup, Stage, Step, Trial, frontend_share},
     stats::{Estimate, Resamples, rounded, weighted_mean},
@@ -31,11 +34,11 @@ pub(super) struct Judged {
 }
 
 /// What all parts of the judgement need.
-struct Bench<'a> {
-    run: &'a Run,
-    measured: &'a Measured,
-    slo_ms: f64,
-    resamples: u32,
+pub(super) struct Bench<'a> {
+    pub(super) run: &'a Run,
+    pub(super) measured: &'a Measured,
+    pub(super) slo_ms: f64,
+    pub(super) resamples: u32,
     /// Of the controls' intervals.
     confidence: f64,
 }
@@ -52,14 +55,22 @@ pub(super) fn judge(
     let bench = Bench { run, measured, slo_ms, resamples, confidence };
     let mixes: Vec<OfMix> = measured.mixes.iter().map(|mix| bench.mix(&mix.name)).collect();
     let certificate = pays::certificate(&mixes, confidence);
-    let findings: Vec<Finding> = mixes.iter().map(|mix| pays::finding(mix, design.pays)).collect();
+    let mut findings: Vec<Finding> =
+        mixes.iter().map(|mix| pays::finding(mix, design.pays)).collect();
     let mut verdicts: Vec<Verdict> = mixes
         .iter()
         .zip(&findings)
         .map(|(mix, finding)| pays::verdict(run, mix, finding, &certificate))
         .collect();
     verdicts.insert(0, pays::as_a_whole(&verdicts, design.pays));
-    Judged { scaled: bench.scaled(mixes), findings, certificate, verdicts }
+    let foretold = foretold::foretold(&bench);
+    let of_model = foretold.iter().flat_map(|it| foretold::verdicts(run, resamples, it));
+    for (finding, verdict) in of_model {
+        findings.push(finding);
+        verdicts.push(verdict);
+    }
+    let scaled = Scaled { foretold, ..bench.scaled(mixes) };
+    Judged { scaled, findings, certificate, verdicts }
 }
 
 /// A round's trials of two arms that both found a goodput.
@@ -90,6 +101,7 @@ impl<'a> Bench<'a> {
                 quiet_rounds: quiet.len(),
             },
             climbed: self.climbed(mix),
+            laws: arms().filter_map(|arm| self.law(mix, arm)).collect(),
         }
     }
 
@@ -153,7 +165,7 @@ impl<'a> Bench<'a> {
     fn climbed(&self, mix: &str) -> Vec<Climbed> {
         let mut steps: BTreeMap<(u32, Arm, &str), Vec<&Trial>> = BTreeMap::new();
         for arm in ARMS {
-            for trial in self.measured.trials(Stage::Climbing, mix, arm) {
+            for trial in self.ladder(mix, arm) {
                 let Some(setup) = self.measured.setup(&trial.setup) else { continue };
                 let Millicores(cpu) = Budget::of(&setup.topology).cpu;
                 steps.entry((cpu, arm, setup.name())).or_default().push(trial);
@@ -171,6 +183,33 @@ impl<'a> Bench<'a> {
             }
         };
         steps.into_iter().map(climbed).collect()
+    }
+
+    /// Trials of more and more units, whether they were predicted or not.
+    fn ladder(&self, mix: &str, arm: Arm) -> impl Iterator<Item = &'a Trial> {
+        let known = self.measured.trials(Stage::Climbing, mix, arm);
+        known.chain(self.measured.trials(Stage::HeldOut, mix, arm))
+    }
+
+    /// The scalability law of an arm on a mix.
+    fn law(&self, mix: &str, arm: Arm) -> Option<OfLaw> {
+        let point = |trial: &Trial| {
+            let setup = self.measured.setup(&trial.setup)?;
+            let units = units(setup, self.measured.unit);
+            Some((f64::from(units), trial.goodput(self.slo_ms).found()?))
+        };
+        let points: Vec<_> = self.ladder(mix, arm).filter_map(point).collect();
+        let Fitted { gamma, sigma, kappa } = Fitted::to(&points, self.run.seed, self.resamples)?;
+        let law = Law { gamma: gamma.value, sigma: sigma.value, kappa: kappa.value };
+        Some(OfLaw {
+            arm,
+            gamma: tidy(gamma),
+            sigma: tidy(sigma),
+            kappa: tidy(kappa),
+            // Where none of the cost is certain there may be no peak at all.
+            peak: law.peak().filter(|_| kappa.low > 0.0).map(rounded),
+            points: points.len(),
+        })
     }
 
     fn found(&self, trials: &[&Trial]) -> Vec<f64> {
@@ -240,6 +279,8 @@ impl<'a> Bench<'a> {
             flagged: counted().filter_map(|it| Some(remark(it, suspicion(it)?))).collect(),
             unsettled: counted().filter_map(unsettled).collect(),
             trials: trials.len(),
+            foretold: None,
+            shifted: shifted::shifted(self),
         }
     }
 
@@ -292,7 +333,7 @@ impl Pair<'_> {
 
 /// Why a trial that counts is under suspicion, if it is. A step may be too short to tell: the
 /// machine's busy time is counted in steps of 10 ms.
-fn suspicion(trial: &Trial) -> Option<String> {
+pub(super) fn suspicion(trial: &Trial) -> Option<String> {
     let elapsed: f64 = trial.counted().map(|step| step.elapsed).sum();
     let foreign: f64 = trial.counted().map(|step| step.foreign_cpu * step.elapsed).sum();
     let lag = trial.counted().map(|step| step.lag_p99_ms).fold(0.0, f64::max);
@@ -309,7 +350,7 @@ fn name(trial: &Trial) -> String {
 }
 
 /// Mean, lowest and highest.
-fn range(found: &[f64]) -> Option<Estimate> {
+pub(super) fn range(found: &[f64]) -> Option<Estimate> {
     let low = found.iter().copied().min_by(f64::total_cmp)?;
     let high = found.iter().copied().max_by(f64::total_cmp)?;
     Some(tidy(Estimate { value: found.iter().sum::<f64>() / found.len() as f64, low, high }))

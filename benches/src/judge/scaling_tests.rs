@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use super::super::{scaled::Confirmed, summarise_with};
 use crate::{
+    capacity::Modelled,
     experiment::{self, Design, Preset},
     fleet::quota::{Enforcement, Share},
     judge::summary::{Outcome, Summary},
-    record::{Histogram, Parity, Pilot, Run},
+    record::{Histogram, Page, PageCost, Parity, Pilot, Run},
     relay::Balancing,
-    scaling::{Server, Tier as Groups},
+    scaling::{Mix, Server, Tier as Groups},
     servers::{BACKEND, FRONTEND, MONOLITH},
     synthetic::{Noise, Truth},
 };
@@ -90,6 +91,7 @@ fn trial(stage: Stage, round: u32, arm: Arm, setup: &Setup, goodput: f64, facts:
         setup: setup.name().to_owned(),
         servers: roles.iter().map(server).collect(),
         steps: rates.map(|rate| step(rate, goodput, roles, facts, foreign)).into(),
+        loads: Vec::new(),
         void: None,
     }
 }
@@ -162,6 +164,8 @@ fn made_up(facts: Facts) -> Run {
             enforcement: Enforcement::CgroupV1(share),
             balancing: Balancing::Relay,
             trials,
+            modelled: Modelled::default(),
+            shifts: Vec::new(),
         }),
         ..Truth { preset: facts.preset, ..Truth::default() }.run()
     }
@@ -277,4 +281,49 @@ fn figures_come_with_what_went_on_beside_them() {
 
 fn owned((name, value): (&str, f64)) -> (String, f64) {
     (name.to_owned(), value)
+}
+
+/// A run with predictions, of a world whose demands are known, in which measurements differ by so
+/// much.
+pub(crate) fn foretold_scaling(noise: f64) -> Run {
+    use crate::capacity::{
+        Sealed, Setting, predict,
+        tests::{World, mix},
+    };
+    let mut world = World::new(noise);
+    let mut run = made_up(Facts { preset: Preset::Quick, ..SOUND });
+    let mixes: Vec<Mix> = world.mixes.iter().cloned().chain([mix("even", 1, 1)]).collect();
+    let setups = world.setups[6..].to_vec();
+    let cells: Vec<(usize, &Mix)> =
+        (0..setups.len()).flat_map(|setup| mixes.iter().map(move |mix| (setup, mix))).collect();
+    let settings = cells.iter().map(|(setup, mix)| {
+        let arm = if setup % 2 == 0 { Arm::Monolith } else { Arm::Split };
+        Setting { arm, setup: &setups[*setup], units: 4, mix }
+    });
+    run.seed = 1;
+    let measured = run.scaling.as_mut().unwrap();
+    measured.trials.retain(|trial| trial.stage != Stage::Climbing);
+    // First of all that was known.
+    let mut trials = world.trials.clone();
+    trials.append(&mut measured.trials);
+    world.trials = trials;
+    let predictions = predict(world.facts(), &settings.collect::<Vec<_>>()).unwrap();
+    for (cell, (setup, mix)) in predictions.cells.iter().zip(&cells) {
+        let loads: Vec<f64> = cell.loads.iter().map(|load| load.rate).collect();
+        let trial = world.trial(Stage::HeldOut, &setups[*setup], mix, &loads);
+        measured.trials.push(trial);
+    }
+    let (sealed, _) = Sealed::now(predictions, world.trials.len()).unwrap();
+    measured.trials.splice(0..0, world.trials);
+    for setup in &world.setups {
+        if measured.setups.iter().all(|known| known.name() != setup.name()) {
+            measured.setups.push(setup.clone());
+        }
+    }
+    measured.modelled = Modelled { samples: world.samples, sealed: Some(sealed) };
+    run.layout.load_cores = vec![0];
+    for (page, backend_calls) in [(Page::Home, 2), (Page::Article, 3)] {
+        run.parity.per_page.insert(page, PageCost { statements: 1, backend_calls });
+    }
+    run
 }

@@ -163,7 +163,7 @@ impl Session {
             visitors.spawn(self.clone().visit(intended, arrival.address));
         }
         visitors.join_all().await;
-        Ok(self.finish(arrivals.len()))
+        Ok(Tally { began: Some(start), ..self.finish(arrivals.len()) })
     }
 
     async fn turns(self, visitors: usize, requests: usize) -> Tally {

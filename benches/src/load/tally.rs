@@ -75,6 +75,11 @@ pub struct Tally {
     pub visits: Vec<Visit>,
     /// How many requests were under way, kept apart from all times above.
     pub under_way: UnderWay,
+    /// Of each right answer, when its request was meant to start and how long it took from then; in the
+    /// order in which answers came.
+    pub answers: Vec<(Instant, Duration)>,
+    /// When the schedule began, where there was one.
+    pub began: Option<Instant>,
 }
 
 /// One request.
@@ -141,7 +146,9 @@ impl Tally {
             Ending::Right => {
                 self.sent += 1;
                 self.completed += 1;
-                self.latency.record(ended.saturating_duration_since(intended));
+                let took = ended.saturating_duration_since(intended);
+                self.latency.record(took);
+                self.answers.push((intended, took));
                 self.service.record(ended.saturating_duration_since(started));
             }
             Ending::Wrong(kind) => {

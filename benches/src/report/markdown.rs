@@ -5,8 +5,13 @@ use std::fmt::Write;
 
 use super::frame::{CheckLine, check_line, facts};
 use super::page::{Line, lines, remarks};
-use super::{HTML, caching, explain, finding, grid, latency, places, scaling, svg, terminal};
+use super::{
+    HTML, caching, explain, finding,
+    foretold::{self, View},
+    grid, latency, places, scaling, svg, terminal,
+};
 use crate::experiment::{self, Card};
+use crate::judge::foretold::Foretold;
 use crate::judge::scaled::Scaled;
 use crate::judge::summary::{Metric, Summary};
 use crate::record::Run;
@@ -95,7 +100,26 @@ fn searches(scaled: &Scaled) -> String {
         table(head("The best of each"), 4, scaling::confirmed(scaled).into_iter()),
         table(head("Chosen from"), 4, scaling::tuned(scaled).into_iter()),
         table(head("More units"), 4, scaling::climbed(scaled).into_iter()),
+        table(foretold::LAWS, 4, foretold::laws(scaled).into_iter()),
         table(scaling::COSTS, 5, scaling::costs(scaled).into_iter()),
+        scaled.shifted.as_ref().map_or_else(String::new, |it| {
+            table(scaling::SHIFTS, 3, scaling::shifts(it).into_iter())
+        }),
+        scaled.foretold.as_ref().map_or_else(String::new, predictions),
+    ];
+    parts.join("\n")
+}
+
+/// What was predicted, what it came from, and what came of it.
+fn predictions(it: &Foretold) -> String {
+    let view = View::of(it);
+    let what = ["What", "Setup", "Predicted", "Measured", "Straight line", "Scalability law"];
+    let [a, b, c, d, e, f] = what;
+    let parts = [
+        format!("Predictions sealed on {}. {}\n", view.sealed, view.sound),
+        table(foretold::SCORES, 5, view.scores.into_iter()),
+        table(foretold::DEMANDS, 3, view.demands.into_iter()),
+        table([a, b, c, d, e, f, "Stopped by quotas", "Foreign CPU"], 6, view.points.into_iter()),
     ];
     parts.join("\n")
 }

@@ -11,6 +11,7 @@ mod curves;
 mod explain;
 mod families;
 mod finding;
+mod foretold;
 mod frame;
 mod grid;
 mod latency;

@@ -7,14 +7,16 @@ use askama::Template;
 
 use super::{
     finding::Sentence,
+    foretold::{self, View},
     frame::Frame,
-    scaling_charts::{divisions, ladder},
+    scaling_charts::{self, divisions, ladder},
 };
 use crate::{
     experiment::Card,
     judge::{
         CEILING, FOREIGN_LIMIT, LAG_LIMIT_MS,
         scaled::{Around, Confirmed, OfMix, Remark, Replica, Scaled},
+        shifted::{Line, Shifted},
         summary::{Conduct, Metric, Summary},
     },
     record::{Arm, Run},
@@ -37,6 +39,13 @@ struct Page<'a> {
     confirmed: Vec<[String; 6]>,
     tuned: Vec<[String; 6]>,
     climbed: Vec<[String; 6]>,
+    laws: Vec<[String; 5]>,
+    head_of_laws: [&'static str; 5],
+    shift: Option<Shifting>,
+    foretold: Option<View>,
+    head_of_shifts: [&'static str; 5],
+    head_of_scores: [&'static str; 6],
+    head_of_demands: [&'static str; 4],
     processes: Vec<[String; 4]>,
     costs: Vec<[String; 6]>,
     head: [&'static str; 6],
@@ -45,6 +54,51 @@ struct Page<'a> {
     limits: [String; 3],
     remarks: Vec<(&'static str, Vec<String>)>,
     balancing: String,
+}
+
+/// What became of a division when the mix shifted.
+struct Shifting {
+    text: String,
+    picture: String,
+    rows: Vec<[String; 5]>,
+}
+
+impl Shifting {
+    fn of(it: &Shifted) -> Self {
+        let Shifted { mixes: [first, second], rate, times: [shifted, reacted], .. } = it;
+        Self {
+            text: format!(
+                "The split is divided as is best for the {first} mix. After {shifted} s visitors ask for \
+                 the {second} one, at the same {rate:.0} pages a second; {} s later somebody divides \
+                 the CPU anew, or nobody does.",
+                reacted - shifted
+            ),
+            picture: scaling_charts::shift(it),
+            rows: shifts(it),
+        }
+    }
+}
+
+/// The head of [`shifts`].
+pub(super) const SHIFTS: [&str; 5] =
+    ["After the shift", "Setup", "Not answered in time", "Stopped by quotas", "Foreign CPU"];
+
+/// What was lost by each way to react; lowest and highest in brackets.
+pub(super) fn shifts(it: &Shifted) -> Vec<[String; 5]> {
+    let percent = |share: f64| format!("{:.1}\u{a0}%", share * 100.0);
+    let row = |line: &Line| {
+        let late = line.late.map_or_else(
+            || "–".to_owned(),
+            |it| format!("{} [{}, {}]", percent(it.value), percent(it.low), percent(it.high)),
+        );
+        let setup = match &line.divided {
+            Some(divided) => format!("{}, then {divided}", line.setup),
+            None => line.setup.clone(),
+        };
+        let what = words::reaction(line.reaction).to_owned();
+        [what, setup, late, percent(line.stopped), percent(line.foreign_cpu)]
+    };
+    it.lines.iter().map(row).collect()
 }
 
 /// The pictures of one mix.
@@ -72,6 +126,13 @@ pub(super) fn html(run: &Run, card: &Card, summary: &Summary) -> anyhow::Result<
         confirmed: confirmed(scaled),
         tuned: tuned(scaled),
         climbed: climbed(scaled),
+        laws: foretold::laws(scaled),
+        head_of_laws: foretold::LAWS,
+        shift: scaled.shifted.as_ref().map(Shifting::of),
+        foretold: scaled.foretold.as_ref().map(View::of),
+        head_of_shifts: SHIFTS,
+        head_of_scores: foretold::SCORES,
+        head_of_demands: foretold::DEMANDS,
         processes: processes(scaled),
         costs: costs(scaled),
         head: COSTS,
@@ -84,11 +145,12 @@ pub(super) fn html(run: &Run, card: &Card, summary: &Summary) -> anyhow::Result<
     Ok(page.render()?)
 }
 
-/// One sentence for each mix, and one for what a replica costs.
+/// One sentence for each mix, one for what a replica costs, and one for what was predicted.
 pub(super) fn sentences(card: &Card, summary: &Summary) -> Vec<Sentence> {
     let Some(scaled) = &summary.scaled else { return Vec::new() };
     let mixes = scaled.mixes.iter().filter_map(|mix| of_mix(card, mix));
-    mixes.chain(of_replicas(scaled)).collect()
+    let predictions = scaled.foretold.as_ref().and_then(foretold::sentence);
+    mixes.chain(of_replicas(scaled)).chain(predictions).collect()
 }
 
 fn of_mix(card: &Card, mix: &OfMix) -> Option<Sentence> {

@@ -4,9 +4,11 @@ use super::svg::{Anchor, Scale, Svg, ticks};
 use crate::{
     judge::{
         scaled::{Climbed, Confirmed, OfMix, Tuned},
+        shifted::Shifted,
         summary::Metric,
     },
     record::Arm,
+    scaling::Reaction,
     stats::Estimate,
     words,
 };
@@ -107,6 +109,59 @@ pub(super) fn ladder(mix: &OfMix) -> String {
         "Goodput over the CPU of all servers, {} mix; the tables below have the numbers.",
         mix.mix
     )))
+}
+
+/// The share of the requests that are answered in time, second by second, while the mix shifts.
+pub(super) fn shift(shifted: &Shifted) -> String {
+    let longest = shifted.lines.iter().map(|line| line.in_time.len()).max().unwrap_or_default();
+    let (height, floor) = CHART;
+    let across = Scale::new([0.0, longest.max(1) as f64], ACROSS);
+    let up = Scale::new([0.0, 1.0], [floor, 30.0]);
+    let mut svg = Svg::new(height);
+    for mark in ticks(0.0, 1.0, 5) {
+        svg.line(if mark == 0.0 { "same" } else { "grid" }, ACROSS, [up.at(mark); 2]);
+        let text = format!("{:.0} %", mark * 100.0);
+        svg.text("tick", (ACROSS[0], up.at(mark) + 4.0), -7.0, Anchor::End, &text);
+    }
+    for mark in ticks(0.0, longest as f64, 8) {
+        svg.text("tick", (across.at(mark), floor + 20.0), 0.0, Anchor::Middle, &mark.to_string());
+    }
+    let middle = f64::midpoint(ACROSS[0], ACROSS[1]);
+    svg.text("tick", (middle, floor + 40.0), 0.0, Anchor::Middle, "seconds");
+    for (at, what, y) in
+        [(shifted.times[0], "mix shifts", 10.0), (shifted.times[1], "divided anew", 24.0)]
+    {
+        let x = across.at(f64::from(at));
+        svg.line("truth", [x, x], [y + 4.0, floor]);
+        svg.text("tick", (x, y), 3.0, Anchor::Start, what);
+    }
+    let mut ends = Vec::new();
+    for line in &shifted.lines {
+        let class = match line.reaction {
+            Reaction::Monolith => "series-1",
+            Reaction::Nobody => "series-2",
+            Reaction::Divided => "series-3",
+        };
+        // In the middle of each second.
+        let points = (0..)
+            .zip(&line.in_time)
+            .map(|(second, share)| (across.at(f64::from(second) + 0.5), up.at(*share)));
+        let points: Vec<(f64, f64)> = points.collect();
+        svg.curve(&format!("curve {class}"), &points);
+        let y = points.last().map_or(floor, |(_, y)| *y);
+        ends.push((y, class, words::reaction(line.reaction)));
+    }
+    ends.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut free = 0.0;
+    for (y, class, name) in ends {
+        let y = (y + 4.0).max(free);
+        svg.text(&format!("end {class}"), (ACROSS[1], y), 9.0, Anchor::Start, name);
+        free = y + 17.0;
+    }
+    svg.finish(Some(
+        "The share of the requests that were answered in time, second by second, while the mix shifts; \
+         the table below has the sums.",
+    ))
 }
 
 /// A chart with its axes, of goodputs from zero on.

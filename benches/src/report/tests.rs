@@ -255,6 +255,22 @@ fn searches_are_drawn_and_verify() {
 }
 
 #[test]
+fn predictions_are_drawn_and_verify() {
+    let run = judge::foretold_scaling(0.02);
+    let folder = folder(&run);
+    write(folder.path(), &run).unwrap();
+    assert!(verify(folder.path()).unwrap().contains("identical"));
+    let html = html(&run);
+    for drawn in ["ideal", "rival linear", "rival law", "Every prediction", "no peak in sight"] {
+        assert!(html.contains(drawn), "{drawn}");
+    }
+    let sha256 = &run.scaling.as_ref().unwrap().modelled.sealed.as_ref().unwrap().sha256;
+    let markdown = fs::read_to_string(folder.path().join(MARKDOWN)).unwrap();
+    assert!(html.contains(sha256) && markdown.contains(sha256));
+    assert!(markdown.contains("the raw data give the same again"), "{markdown}");
+}
+
+#[test]
 fn every_design_is_compared() {
     for run in [vec![grid_run(), scaling_run(), certificate_run()], latency_runs().into()].concat()
     {

@@ -286,7 +286,10 @@ fn grounds(run: &Run, summary: &Summary) -> anyhow::Result<Vec<(Threshold, Vec<E
         }
         Design::Families { .. } => summary.families.iter().map(of_family).collect(),
         Design::Grid(_) | Design::Replicas(_) => summary.findings.iter().map(of_figure).collect(),
-        Design::Scaling(_) => of_ratios(&summary.findings),
+        Design::Scaling(_) => {
+            let mixes = summary.scaled.as_ref().map_or(0, |scaled| scaled.mixes.len());
+            of_ratios(&summary.findings, mixes)
+        }
         Design::Interference(_) => summary.interfered.as_ref().map(of_places).unwrap_or_default(),
     })
 }
@@ -329,11 +332,11 @@ fn of_contrast(contrast: &Contrast, metric: Metric, measured: &Measured) -> OfCo
     }
 }
 
-/// First the claim as a whole, which rests on all ratios, then each.
-fn of_ratios(findings: &[Finding]) -> Vec<(Threshold, Vec<Evidence>)> {
+/// First the claim as a whole, which rests on the ratios of all mixes, then each; then predictions.
+fn of_ratios(findings: &[Finding], mixes: usize) -> Vec<(Threshold, Vec<Evidence>)> {
     let more = |limit| Threshold::More { ratio: limit, difference: 0.0 };
     let each = findings.iter().map(|finding| (more(finding.limit), of_figure(finding).1));
-    let all = findings.iter().flat_map(|finding| of_figure(finding).1).collect();
+    let all = findings.iter().take(mixes).flat_map(|finding| of_figure(finding).1).collect();
     let whole = findings.first().map(|finding| (more(finding.limit), all));
     whole.into_iter().chain(each).collect()
 }

@@ -6,7 +6,11 @@ use anyhow::{Context, ensure};
 use chrono::{DateTime, Utc};
 use in_process::DatabaseUrl;
 
-use super::{ARMS, Measured, Scaling, trials::Given};
+use super::{
+    ARMS, Measured, Scaling,
+    foretelling::calls,
+    trials::{Given, Played},
+};
 use crate::{
     affinity,
     circumstances::Circumstances,
@@ -89,13 +93,17 @@ pub async fn measure(
         beside: site.seeded.watched(),
         instrument: &instrument,
         found: &found,
+        calls: calls(&parity),
+        load_cores: layout.load_cores.len(),
+        folder: &folder.path,
     };
     let bar = progress::bar("Measuring", design.trials());
     let measured = given.measure(&bar).await;
     bar.finish_and_clear();
-    let (setups, trials) = measured?;
+    let Played { setups, trials, modelled, shifts } = measured?;
     let (mixes, budget, unit) = (design.mixes.clone(), design.budget, design.unit);
-    let measured = Measured { mixes, budget, unit, setups, enforcement, balancing, trials };
+    let measured =
+        Measured { mixes, budget, unit, setups, enforcement, balancing, trials, modelled, shifts };
     let around = Around { order, engine, started, machine, layout, site: &site, parity, found };
     let run = Run { scaling: Some(measured), ..around.record(&folder, clock)? };
     folder.finish(&run)?;

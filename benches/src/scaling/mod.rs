@@ -7,26 +7,36 @@
 //! rest on: the highest of several noisy figures is too high, and is never taken for a result.
 //! Beside that, the setups that were found best are tried with one to several units of the budget.
 //!
+//! Then [`crate::capacity`] predicts what setups and mixes come to that were not tried yet, and they are.
+//!
 //! Here is the design as plain data, `search` looks for one goodput, `trial` is what one such search
 //! leaves behind, `measure` carries all of it out. [`crate::judge`] says what it comes to.
 
 mod beside;
+mod foretelling;
 pub(crate) mod measure;
 mod search;
 mod setups;
+mod shift;
 pub(crate) mod steps;
 mod trial;
 mod trials;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::foretelling::calls;
+#[cfg(test)]
+pub(crate) use self::trial::tests::step as step_of;
 pub use self::{
+    foretelling::PREDICTIONS,
     measure::measure,
     search::Search,
     setups::{frontend_share, ladder, monoliths, splits},
+    shift::{Reaction, Shift, Shifting},
     trial::{Goodput, Server, Stage, Step, Tier, Trial},
 };
 use crate::{
+    capacity::Modelled,
     fleet::{
         budget::Budget,
         quota::{Enforcement, Millicores},
@@ -80,12 +90,31 @@ pub struct Scaling {
     pub confirming: u32,
     /// How often each step of the ladder is tried.
     pub climbing: u32,
+    /// What is predicted, and from what.
+    pub foretelling: Foretelling,
+    /// How the mix shifts under a division.
+    pub shifting: Shifting,
     /// Rates that one search for a goodput tries.
     pub steps: u32,
     /// For how long each, seconds.
     pub seconds: f64,
     /// The ratio of goodputs, split to monolith, from which on scaling apart pays.
     pub pays: f64,
+}
+
+/// What is predicted, and from what.
+#[derive(Clone, Debug)]
+pub struct Foretelling {
+    /// So many of the first of [`Scaling::units`] are known when the rest is predicted.
+    pub known: usize,
+    /// Mixes of which nothing is known.
+    pub mixes: Vec<Mix>,
+    /// Random mixes at moderate rates that each known number of units is asked for.
+    pub samples: u32,
+    /// How long each of these, and each rate whose latency was predicted, is played, seconds.
+    pub seconds: f64,
+    /// How often each prediction is tried.
+    pub rounds: u32,
 }
 
 /// What was measured.
@@ -105,6 +134,12 @@ pub struct Measured {
     pub balancing: Balancing,
     /// Every trial in the order in which it was measured; none is ever left out.
     pub trials: Vec<Trial>,
+    /// What was predicted between them.
+    #[serde(default)]
+    pub modelled: Modelled,
+    /// What became of divisions when the mix shifted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shifts: Vec<Shift>,
 }
 
 impl Setup {
@@ -124,8 +159,18 @@ impl Scaling {
     pub fn trials(&self) -> u64 {
         let tuning = self.tuning as usize * (2 * self.monoliths.len() + self.splits.len());
         let confirming = self.confirming as usize * ARMS.len();
-        let climbing = self.climbing as usize * 2 * self.units.len();
-        (self.mixes.len() * (tuning + confirming + climbing)) as u64
+        let (known, unknown) = self.known_units();
+        let climbing = self.climbing as usize * 2 * known.len();
+        let of_mixes = self.mixes.len() * (tuning + confirming + climbing);
+        let Foretelling { mixes, rounds, .. } = &self.foretelling;
+        let cells = 2 * (self.mixes.len() * unknown.len() + mixes.len() * self.units.len());
+        let shifts = if self.mixes.len() > 1 { 3 * self.shifting.rounds as usize } else { 0 };
+        (of_mixes + shifts + 2 * known.len() + *rounds as usize * cells) as u64
+    }
+
+    /// The numbers of units that predictions are made from, and those that are predicted.
+    pub fn known_units(&self) -> (&[u32], &[u32]) {
+        self.units.split_at(self.foretelling.known.min(self.units.len()))
     }
 
     /// The most that anything here needs.

@@ -40,14 +40,27 @@ pub(crate) struct Observer<'a> {
 }
 
 impl Steps<'_> {
-    /// Tries rates, and leaves each in `steps` as soon as it has been tried.
+    /// Tries these rates, each for so many seconds, and leaves each in `steps`.
+    pub(super) async fn play(
+        &self,
+        rates: &[f64],
+        seconds: f64,
+        steps: &mut Vec<Step>,
+    ) -> anyhow::Result<()> {
+        for (number, rate) in (1000..).zip(rates) {
+            let seed = self.seed.wrapping_add(number);
+            steps.push(self.at.step(*rate, seconds, seed).await?.0);
+        }
+        Ok(())
+    }
+
+    /// Looks for the goodput, and leaves each rate in `steps` as soon as it has been tried.
     pub(super) async fn search(
-        self,
+        &self,
         guess: f64,
         stride: f64,
         steps: &mut Vec<Step>,
     ) -> anyhow::Result<()> {
-        self.at.warm_up().await?;
         let mut search = Search::from(guess, stride);
         for number in 0..self.number {
             // Other visitors in every step, the same for all arms.
@@ -80,6 +93,12 @@ impl Observer<'_> {
         self.generator.warm(self.target.clone(), requests).await.map(drop)
     }
 
+    /// Everything whose CPU is told apart.
+    pub(crate) fn watched(&self) -> Vec<Watched> {
+        let me = Watched { name: GENERATOR.to_owned(), pid: getpid(), scope: Scope::Process };
+        self.view.watched.iter().chain(&self.beside).chain([&me]).cloned().collect()
+    }
+
     /// Tries a rate for so many seconds; also says of each visitor when they were due, and how long
     /// they waited for a right answer.
     ///
@@ -93,9 +112,7 @@ impl Observer<'_> {
     ) -> anyhow::Result<(Step, Vec<Visit>)> {
         let Self { generator, target, view, .. } = self;
         let arrivals = poisson(rate, seconds, seed, target.paths.len());
-        let me = Watched { name: GENERATOR.to_owned(), pid: getpid(), scope: Scope::Process };
-        let watched: Vec<_> =
-            view.watched.iter().chain(&self.beside).chain([&me]).cloned().collect();
+        let watched = self.watched();
         let (waited, groups) = (beside::waited(), view.used()?);
         let (before, begun) = (probe::read(&watched)?, Moment::now());
         let tally = generator.open(target.clone(), arrivals).await?;

@@ -17,6 +17,8 @@ pub enum Stage {
     Confirming,
     /// To see what more units of the budget come to.
     Climbing,
+    /// The same of what was predicted before.
+    HeldOut,
 }
 
 /// One search for the goodput of one setup, on freshly started servers.
@@ -36,6 +38,9 @@ pub struct Trial {
     pub servers: Vec<Server>,
     /// Rates that were tried, in order; also those that count for nothing.
     pub steps: Vec<Step>,
+    /// Rates at which the time of a page was predicted, tried before the search.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loads: Vec<Step>,
     /// Why the trial counts for nothing, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub void: Option<String>,
@@ -135,6 +140,13 @@ impl Step {
         let limit_us = slo_ms * 1e3;
         let in_time = self.latency.0.iter().filter(|(us, _)| *us as f64 <= limit_us);
         in_time.map(|(_, count)| count).sum::<u64>() as f64 >= 0.99 * self.scheduled as f64
+    }
+
+    /// The mean time of a right answer, milliseconds; `None` without any.
+    pub fn mean_ms(&self) -> Option<f64> {
+        let sum: u64 = self.latency.0.iter().map(|(us, count)| us * count).sum();
+        let count: u64 = self.latency.0.iter().map(|(_, count)| count).sum();
+        (count > 0).then(|| sum as f64 / count as f64 / 1e3)
     }
 
     /// CPU of processes whose names are, or are not, those of servers under test: milliseconds.

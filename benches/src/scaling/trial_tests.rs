@@ -35,6 +35,7 @@ pub(crate) fn trial(steps: Vec<Step>) -> Trial {
         setup: "1 × 0.400 CPU".to_owned(),
         servers: Vec::new(),
         steps,
+        loads: Vec::new(),
         void: None,
     }
 }

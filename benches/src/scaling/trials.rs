@@ -1,6 +1,6 @@
 //! Trial after trial: fresh servers, a search, and on to the next, whatever became of the last.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use anyhow::bail;
 use http::Uri;
@@ -13,10 +13,12 @@ use rand_chacha::{
 
 use super::{
     ARMS, Goodput, Measured, Mix, Scaling, Setup, setups,
+    shift::Shift,
     steps::{Observer, Steps},
     trial::{Server, Stage, Trial},
 };
 use crate::{
+    capacity::{CLASSES, Modelled},
     databases::{Databases, running_since},
     fleet::{
         budget::Budget,
@@ -53,28 +55,46 @@ pub(super) struct Given<'a> {
     pub(super) beside: Option<Watched>,
     pub(super) instrument: &'a (Generator, Visitors),
     pub(super) found: &'a Found,
+    /// Calls from frontend to backend for each kind of page.
+    pub(super) calls: [f64; CLASSES],
+    /// Cores of database, generator and balancers.
+    pub(super) load_cores: usize,
+    /// The run's.
+    pub(super) folder: &'a Path,
 }
 
 /// All trials of a run.
-struct Trials<'a> {
-    given: Given<'a>,
-    slo_ms: f64,
-    rng: ChaCha8Rng,
+pub(super) struct Trials<'a> {
+    pub(super) given: Given<'a>,
+    pub(super) slo_ms: f64,
+    pub(super) rng: ChaCha8Rng,
     /// What was found last, by mix, arm and setup.
-    last: BTreeMap<(String, Arm, String), f64>,
+    pub(super) last: BTreeMap<(String, Arm, String), f64>,
     /// What was measured.
-    done: Vec<Trial>,
+    pub(super) done: Vec<Trial>,
     /// Every setup that was tried.
-    setups: Vec<Setup>,
+    pub(super) setups: Vec<Setup>,
+    /// What was predicted.
+    pub(super) modelled: Modelled,
+    /// What became of divisions when the mix shifted.
+    pub(super) shifts: Vec<Shift>,
+}
+
+/// What a run leaves behind.
+pub(super) struct Played {
+    pub(super) setups: Vec<Setup>,
+    pub(super) trials: Vec<Trial>,
+    pub(super) modelled: Modelled,
+    pub(super) shifts: Vec<Shift>,
 }
 
 /// One trial that is about to be.
-struct Next<'a> {
-    stage: Stage,
+pub(super) struct Next<'a> {
+    pub(super) stage: Stage,
     round: u32,
-    mix: &'a Mix,
-    arm: Arm,
-    setup: Setup,
+    pub(super) mix: &'a Mix,
+    pub(super) arm: Arm,
+    pub(super) setup: Setup,
 }
 
 impl Given<'_> {
@@ -82,10 +102,7 @@ impl Given<'_> {
     ///
     /// # Errors
     /// One line, when there is no point in going on.
-    pub(super) async fn measure(
-        self,
-        bar: &ProgressBar,
-    ) -> anyhow::Result<(Vec<Setup>, Vec<Trial>)> {
+    pub(super) async fn measure(self, bar: &ProgressBar) -> anyhow::Result<Played> {
         let Self { design, order, .. } = &self;
         let mut trials = Trials {
             slo_ms: order.experiment.card.slo_ms,
@@ -93,10 +110,13 @@ impl Given<'_> {
             last: BTreeMap::new(),
             done: Vec::new(),
             setups: design.monoliths.iter().chain(&design.splits).cloned().collect(),
+            modelled: Modelled::default(),
+            shifts: Vec::new(),
             given: self,
         };
         trials.all(bar).await?;
-        Ok((trials.setups, trials.done))
+        let Trials { setups, done: trials, modelled, shifts, .. } = trials;
+        Ok(Played { setups, trials, modelled, shifts })
     }
 }
 
@@ -111,23 +131,34 @@ impl Trials<'_> {
             let best: Vec<_> =
                 ARMS.into_iter().filter_map(|arm| Some((arm, self.best(mix, arm)?))).collect();
             self.rounds(Stage::Confirming, design.confirming, mix, &best, bar).await?;
-            for units in &design.units {
+            for units in design.known_units().0 {
                 let mut step = Vec::new();
                 for (arm, best) in best.iter().filter(|(arm, _)| *arm != Arm::Twin) {
-                    let setup = setups::ladder(design.unit, *units, best)?;
-                    if self.setups.iter().all(|known| known.name() != setup.name()) {
-                        self.setups.push(setup.clone());
-                    }
-                    step.push((*arm, setup));
+                    step.push((*arm, self.ladder(*units, best)?));
                 }
                 self.rounds(Stage::Climbing, design.climbing, mix, &step, bar).await?;
             }
         }
-        Ok(())
+        self.shift(bar).await?;
+        self.foretell(bar).await
+    }
+
+    /// A number that is left to chance.
+    pub(super) fn random(&mut self) -> u64 {
+        self.rng.next_u64()
+    }
+
+    /// What a setup becomes with so many units of the budget.
+    pub(super) fn ladder(&mut self, units: u32, best: &Setup) -> anyhow::Result<Setup> {
+        let setup = setups::ladder(self.given.design.unit, units, best)?;
+        if self.setups.iter().all(|known| known.name() != setup.name()) {
+            self.setups.push(setup.clone());
+        }
+        Ok(setup)
     }
 
     /// Every round tries each of `all` once, in an order of its own.
-    async fn rounds(
+    pub(super) async fn rounds(
         &mut self,
         stage: Stage,
         rounds: u32,
@@ -142,7 +173,7 @@ impl Trials<'_> {
                 order.swap(last, below(&mut self.rng, last + 1));
             }
             // The same visitors for all, and others in every round.
-            let seed = self.rng.next_u64();
+            let seed = self.random();
             for (arm, setup) in order.into_iter().filter_map(|index| all.get(index)) {
                 bar.set_message(format!("{}, {}, {}", mix.name, arm.name(), setup.name()));
                 let next = Next { stage, round, mix, arm: *arm, setup: setup.clone() };
@@ -163,19 +194,11 @@ impl Trials<'_> {
             setup: next.setup.name().to_owned(),
             servers: Vec::new(),
             steps: Vec::new(),
+            loads: Vec::new(),
             void: None,
         };
         let name = format!("trial-{}", self.done.len());
-        let flags = BTreeMap::new();
-        let started = self.given.ground.start(deployment::Order {
-            topology: &next.setup.topology,
-            policy: next.setup.policy,
-            database: self.given.databases.of(next.arm)?,
-            arm: next.arm,
-            name: &name,
-            flags: &flags,
-        });
-        match started.await {
+        match self.start(next.arm, &next.setup, &name).await {
             Ok(deployment) => self.search(deployment, &next, seed, &mut trial).await,
             Err(error) => trial.void = Some(format!("{error:#}")),
         }
@@ -206,15 +229,49 @@ impl Trials<'_> {
         trial: &mut Trial,
     ) {
         trial.servers = deployment.replicas().iter().map(Server::of).collect();
-        let view = deployment.view();
         let key = (next.mix.name.clone(), next.arm, next.setup.name().to_owned());
         let (guess, stride) = match self.last.get(&key) {
             Some(last) => (*last, AGAIN),
-            None => (FIRST.0 * self.worth(next), FIRST.1),
+            None => (FIRST.0 * self.worth(&next.setup, next.mix), FIRST.1),
         };
+        let steps = self.steps(&deployment, next.mix, self.given.design.seconds, seed);
+        let foretold = self.foretold_rates(next);
+        let searched = async {
+            steps.at.warm_up().await?;
+            steps.play(&foretold, self.given.design.foretelling.seconds, &mut trial.loads).await?;
+            steps.search(guess, stride, &mut trial.steps).await
+        };
+        let searched = deployment.unless_one_dies(searched).await;
+        let ended = deployment.stop().await;
+        trial.void = searched.and(ended).err().map(|error| format!("{error:#}"));
+    }
+
+    /// Starts a setup on an arm's data.
+    pub(super) async fn start(
+        &self,
+        arm: Arm,
+        setup: &Setup,
+        name: &str,
+    ) -> anyhow::Result<Deployment> {
+        let (topology, policy) = (&setup.topology, setup.policy);
+        let database = self.given.databases.of(arm)?;
+        let flags = &BTreeMap::new();
+        let order = deployment::Order { topology, policy, database, arm, name, flags };
+        self.given.ground.start(order).await
+    }
+
+    /// What rates on running servers are tried with.
+    pub(super) fn steps(
+        &self,
+        deployment: &Deployment,
+        mix: &Mix,
+        seconds: f64,
+        seed: u64,
+    ) -> Steps<'_> {
+        let view = deployment.view();
         let (generator, visitors) = self.given.instrument;
-        let paths: Arc<[Uri]> = visitors.mixed(next.mix.home, next.mix.article);
-        let steps = Steps {
+        let paths: Arc<[Uri]> = visitors.mixed(mix.home, mix.article);
+        Steps {
             at: Observer {
                 generator,
                 target: Target { server: view.front, paths },
@@ -223,29 +280,25 @@ impl Trials<'_> {
             },
             slo_ms: self.slo_ms,
             number: self.given.design.steps,
-            seconds: self.given.design.seconds,
+            seconds,
             seed,
-        };
-        let searched = deployment.unless_one_dies(steps.search(guess, stride, &mut trial.steps));
-        let searched = searched.await;
-        let ended = deployment.stop().await;
-        trial.void = searched.and(ended).err().map(|error| format!("{error:#}"));
+        }
     }
 
     /// What a setup's CPU would be worth if it were a monolith's and all of it went into pages:
     /// pages of the mix a second.
-    fn worth(&self, next: &Next<'_>) -> f64 {
-        let Mix { home, article, .. } = next.mix;
+    pub(super) fn worth(&self, setup: &Setup, mix: &Mix) -> f64 {
+        let Mix { home, article, .. } = mix;
         let seconds = |page, times: usize| {
             let a_second = self.given.found.one_core.get(&page).copied().unwrap_or(f64::INFINITY);
             times as f64 / a_second
         };
         let of_mix = seconds(Page::Home, *home) + seconds(Page::Article, *article);
-        Budget::of(&next.setup.topology).cpu.cores() * (home + article) as f64 / of_mix
+        Budget::of(&setup.topology).cpu.cores() * (home + article) as f64 / of_mix
     }
 
     /// The setup that an arm's tuning trials speak for.
-    fn best(&self, mix: &Mix, arm: Arm) -> Option<Setup> {
+    pub(super) fn best(&self, mix: &Mix, arm: Arm) -> Option<Setup> {
         Measured::best_of(&self.setups, &self.done, &mix.name, arm, self.slo_ms).cloned()
     }
 }

@@ -88,6 +88,10 @@ pub struct Group {
 #[derive(Clone, Debug)]
 pub struct Gauge(Tree);
 
+/// Changes a group's share of the CPU, for somebody else than who holds it.
+#[derive(Clone, Debug)]
+pub struct Divided(Tree);
+
 /// A group's place in the file system.
 #[derive(Clone, Debug)]
 enum Tree {
@@ -179,6 +183,11 @@ impl Group {
         under
     }
 
+    /// Its limits, for somebody else to change while its processes run.
+    pub fn divided(&self) -> Divided {
+        Divided(self.tree.clone())
+    }
+
     /// What it has used since it was made.
     pub fn used(&self) -> anyhow::Result<Use> {
         self.gauge().used()
@@ -209,6 +218,18 @@ impl Group {
     /// Whether all its processes have come to a stop, which takes a moment.
     pub fn is_frozen(&self) -> anyhow::Result<bool> {
         self.tree.is_frozen().context("cannot read whether a control group is frozen")
+    }
+}
+
+impl Divided {
+    /// Gives the group another share of the CPU.
+    ///
+    /// # Errors
+    /// One line: the kernel refuses, or the group is gone.
+    pub fn set(&self, cpu: Cpu) -> anyhow::Result<()> {
+        cpu.check()?;
+        let limits = Limits { cpu: Some(cpu), memory_mib: None };
+        self.0.limit(&limits).with_context(|| format!("cannot give a control group {cpu:?}"))
     }
 }
 

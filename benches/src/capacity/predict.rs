@@ -1,0 +1,313 @@
+//! From demands to what a setup will come to. The knee follows from the utilisation law; that an SLO is
+//! kept up to a certain share of it, and what of a page's time is not CPU, is taken from setups whose
+//! goodputs are known. Intervals are as wide as what was known has missed by.
+
+use std::collections::{BTreeMap, btree_map::Entry};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    BESIDE, CLASSES, Fitted, Sample, demands,
+    network::{Machine, Setting},
+};
+use crate::{
+    fleet::{budget::Budget, quota::Cpu},
+    model::{
+        law::Law,
+        network::{self, Station},
+        regression::non_negative,
+    },
+    record::Arm,
+    scaling::{Mix, Setup, Stage, Step, Trial},
+    stats::{Estimate, rounded, student_t},
+};
+
+/// The rates at which the time of a page is predicted, as shares of the knee.
+pub const LOADS: [f64; 2] = [0.4, 0.7];
+
+/// With what probability a prediction's interval claims to hold what will be measured.
+const CONFIDENCE: f64 = 0.90;
+
+/// Draws for the intervals of demands.
+const DRAWS: u32 = 1_000;
+
+/// Requests of one simulation, while the delay is looked for and for a prediction.
+const REQUESTS: [usize; 2] = [600, 4_000];
+
+/// Everything that is predicted, and from what.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Predictions {
+    /// Demands.
+    pub fitted: Fitted,
+    /// One setup on one mix each.
+    pub cells: Vec<Cell>,
+}
+
+/// What one setup will come to on one mix.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cell {
+    /// The system.
+    pub arm: Arm,
+    /// The setup's name.
+    pub setup: String,
+    /// Units of the budget.
+    pub units: u32,
+    /// What visitors ask for.
+    pub mix: Mix,
+    /// What will be busy first: a role, or [`BESIDE`].
+    pub binds: String,
+    /// Pages a second within the SLO.
+    pub goodput: Predicted,
+    /// Pages at the goodput for each CPU-second that this tier was given.
+    pub per_cpu: Predicted,
+    /// Mean times of a page.
+    pub loads: Vec<Load>,
+}
+
+/// A prediction and its rivals.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Predicted {
+    /// From demands, with the 90 % interval.
+    pub model: Estimate,
+    /// As many times what one unit does as there are units.
+    pub linear: f64,
+    /// By the Universal Scalability Law alone.
+    pub law: f64,
+}
+
+/// A rate, and how long a page takes there.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Load {
+    /// Pages a second.
+    pub rate: f64,
+    /// The same as a share of the knee.
+    pub share: f64,
+    /// Mean time, milliseconds, with the 90 % interval.
+    pub mean_ms: Estimate,
+}
+
+/// What is known of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// Moderate rates of random mixes.
+    pub samples: &'a [Sample],
+    /// Every setup.
+    pub setups: &'a [Setup],
+    /// Trials, of which the goodputs of [`Stage::Climbing`] are taken.
+    pub trials: &'a [Trial],
+    /// The mixes of these trials.
+    pub mixes: &'a [Mix],
+    /// One unit of the budget.
+    pub unit: Budget,
+    /// p99 of latency that the goodput has to keep, milliseconds.
+    pub slo_ms: f64,
+    /// Cores of database, generator and balancers.
+    pub load_cores: usize,
+    /// Calls from frontend to backend for each kind of page.
+    pub calls: [f64; CLASSES],
+    /// Of everything that is left to chance.
+    pub seed: u64,
+}
+
+/// A goodput that is known.
+#[derive(Clone, Copy, Debug)]
+struct Known<'a> {
+    setting: Setting<'a>,
+    goodput: f64,
+    /// The highest rate that kept the SLO.
+    step: &'a Step,
+}
+
+/// What an arm has shown.
+struct Shown {
+    goodput: Scatter,
+    per_cpu: Scatter,
+    latency: Scatter,
+    delay_ms: [f64; CLASSES],
+    /// Pages a second of one unit, and pages per CPU-second; and the curve through all units.
+    unit: [f64; 2],
+    law: Law,
+}
+
+/// By what factor measurements differ from a model: its mean and spread on the logarithm.
+#[derive(Clone, Copy, Debug)]
+struct Scatter {
+    mean: f64,
+    spread: f64,
+    n: usize,
+}
+
+/// Predicts what becomes of these settings. `None` where too little is known.
+pub fn predict(facts: Facts<'_>, settings: &[Setting<'_>]) -> Option<Predictions> {
+    let fitted = demands(facts.samples, facts.seed, DRAWS)?;
+    let Facts { load_cores, calls, .. } = facts;
+    let machine = Machine { fitted: &fitted, load_cores, calls };
+    let mut shown: BTreeMap<Arm, Shown> = BTreeMap::new();
+    let mut cells = Vec::new();
+    for (number, setting) in settings.iter().enumerate() {
+        let shown = match shown.entry(setting.arm) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(Shown::of(facts, machine, setting.arm)?),
+        };
+        let seed = facts.seed.wrapping_add(1_000 + number as u64);
+        cells.push(shown.cell(machine, *setting, seed)?);
+    }
+    Some(Predictions { fitted, cells })
+}
+
+impl<'a> Facts<'a> {
+    /// The goodputs that are known of an arm.
+    fn known(self, arm: Arm) -> impl Iterator<Item = Known<'a>> {
+        let counted = move |trial: &&Trial| {
+            trial.arm == arm && trial.stage == Stage::Climbing && trial.void.is_none()
+        };
+        self.trials.iter().filter(counted).filter_map(move |trial| {
+            let setup = self.setups.iter().find(|setup| setup.name() == trial.setup)?;
+            let mix = self.mixes.iter().find(|mix| mix.name == trial.mix)?;
+            let units = units(setup, self.unit);
+            Some(Known {
+                setting: Setting { arm, setup, units, mix },
+                goodput: trial.goodput(self.slo_ms).found()?,
+                step: trial.at_goodput(self.slo_ms)?,
+            })
+        })
+    }
+}
+
+/// How many units of the budget a setup has.
+pub fn units(setup: &Setup, unit: Budget) -> u32 {
+    Budget::of(&setup.topology).cpu.0 / unit.cpu.0.max(1)
+}
+
+/// What is busy first, and the rate at which it is.
+fn knee(stations: &[(&'static str, Station)]) -> Option<(&'static str, Station, f64)> {
+    let bare: Vec<Station> = stations.iter().map(|(_, station)| *station).collect();
+    let (name, station) = stations[network::bottleneck(&bare)?];
+    Some((name, station, network::knee(&bare)))
+}
+
+/// Pages for each CPU-second of a tier, at this rate: with what it uses anyway.
+fn per_cpu(station: Station, cores: f64, rate: f64) -> f64 {
+    rate / (rate * station.demand + (cores - station.capacity))
+}
+
+/// Pages for each CPU-second that a tier was given in a step.
+pub fn measured_per_cpu(step: &Step, tier: &str) -> Option<f64> {
+    let ms = if tier == BESIDE { step.cpu_of(false) } else { step.tiers.get(tier)?.cpu_ms };
+    (ms > 0.0).then(|| step.completed as f64 / (ms / 1e3))
+}
+
+impl Machine<'_> {
+    /// CPU of a tier, cores, before what it uses anyway.
+    fn cores(&self, setting: Setting<'_>, tier: &str) -> f64 {
+        let of = setting.setup.topology.tiers.iter().find(|it| it.role.name() == tier);
+        of.map_or(self.load_cores as f64, |tier| match tier.cpu {
+            Cpu::Quota(each) => each.cores() * f64::from(tier.replicas),
+            Cpu::Weight(_) => f64::NAN,
+        })
+    }
+}
+
+impl Shown {
+    fn of(facts: Facts<'_>, machine: Machine<'_>, arm: Arm) -> Option<Self> {
+        let (mut goodputs, mut per_cpus, mut unit) = (Vec::new(), Vec::new(), Vec::new());
+        let mut points = Vec::new();
+        for Known { setting, goodput, step } in facts.known(arm) {
+            let (tier, station, limit) = knee(&machine.stations(setting)?)?;
+            let theory = per_cpu(station, machine.cores(setting, tier), limit);
+            let found = measured_per_cpu(step, tier)?;
+            goodputs.push((goodput / limit).ln());
+            per_cpus.push((found / theory).ln());
+            let units = f64::from(setting.units);
+            unit.push([goodput / units, found]);
+            points.push((units, goodput));
+        }
+        let mean = |of: usize| unit.iter().map(|it| it[of]).sum::<f64>() / unit.len() as f64;
+        let law = Law::fit(&points, &vec![1; points.len()])?;
+        let (delay_ms, latency) = delays(facts, machine, arm)?;
+        Some(Self {
+            goodput: Scatter::of(&goodputs)?,
+            per_cpu: Scatter::of(&per_cpus)?,
+            latency,
+            delay_ms,
+            unit: [mean(0), mean(1)],
+            law,
+        })
+    }
+
+    fn cell(&self, machine: Machine<'_>, setting: Setting<'_>, seed: u64) -> Option<Cell> {
+        let Setting { arm, setup, units, mix } = setting;
+        let (tier, station, limit) = knee(&machine.stations(setting)?)?;
+        let n = f64::from(units);
+        let theory = per_cpu(station, machine.cores(setting, tier), limit);
+        let loads = LOADS.into_iter().map(|share| {
+            let rate = rounded(share * limit);
+            let play = (REQUESTS[1], seed);
+            let mean = machine.mean_ms(setting, rate, self.delay_ms, play)?;
+            Some(Load { rate, share, mean_ms: self.latency.around(mean) })
+        });
+        Some(Cell {
+            arm,
+            setup: setup.name().to_owned(),
+            units,
+            mix: mix.clone(),
+            binds: tier.to_owned(),
+            goodput: Predicted {
+                model: self.goodput.around(limit),
+                linear: rounded(n * self.unit[0]),
+                law: rounded(self.law.at(n)),
+            },
+            per_cpu: Predicted {
+                model: self.per_cpu.around(theory),
+                linear: rounded(self.unit[1]),
+                law: rounded(self.unit[1] * self.law.at(n) / (n * self.law.gamma)),
+            },
+            loads: loads.collect::<Option<_>>()?,
+        })
+    }
+}
+
+/// What of a page's time is neither CPU nor waiting for it, for each kind of page: what is left of the
+/// samples' times when that has been simulated. And how far off the simulation is with it.
+fn delays(facts: Facts<'_>, machine: Machine<'_>, arm: Arm) -> Option<([f64; CLASSES], Scatter)> {
+    let (mut rows, mut left, mut weights, mut all) = (vec![], vec![], vec![], vec![]);
+    let counted = facts.samples.iter().filter(|it| it.arm == arm && it.step.void.is_none());
+    for sample in counted {
+        let setup = facts.setups.iter().find(|setup| setup.name() == sample.setup)?;
+        // How many units it has makes no difference here.
+        let setting = Setting { arm, setup, units: 1, mix: &sample.mix };
+        let Some(measured) = sample.step.mean_ms() else { continue };
+        let play = (REQUESTS[0], facts.seed.wrapping_add(all.len() as u64));
+        let simulated = machine.mean_ms(setting, sample.step.rate, [0.0; CLASSES], play)?;
+        rows.push(sample.mix.shares());
+        left.push(measured - simulated);
+        weights.push(1.0 / (measured * measured));
+        all.push((measured, simulated, sample.mix.shares()));
+    }
+    // Where less than nothing is left there is no delay.
+    let delay = non_negative(&rows, &left, &weights).unwrap_or_default();
+    let off = all.iter().map(|(measured, simulated, shares)| {
+        (measured / (simulated + network::mixed(&delay, shares))).ln()
+    });
+    Some((delay, Scatter::of(&off.collect::<Vec<_>>())?))
+}
+
+impl Scatter {
+    /// `None` below two.
+    fn of(logs: &[f64]) -> Option<Self> {
+        let n = logs.len();
+        let mean = logs.iter().sum::<f64>() / n as f64;
+        let squares: f64 = logs.iter().map(|log| (log - mean).powi(2)).sum();
+        (n >= 2).then(|| Self { mean, spread: (squares / (n - 1) as f64).sqrt(), n })
+    }
+
+    /// What the next measurement will be where a model says `theory`: the textbook's prediction interval
+    /// for one more of `n` (Davison & Hinkley 1997, §6.3.3).
+    fn around(self, theory: f64) -> Estimate {
+        let n = self.n as f64;
+        let half = student_t(CONFIDENCE, self.n - 1) * self.spread * (1.0 + 1.0 / n).sqrt();
+        let middle = theory.ln() + self.mean;
+        let of = |log: f64| rounded(log.exp());
+        Estimate { value: of(middle), low: of(middle - half), high: of(middle + half) }
+    }
+}

@@ -1,0 +1,85 @@
+//! Predictions made of a world that is known, and held against it.
+
+use super::super::{scaling::tests::foretold_scaling, summarise_with};
+use super::*;
+use crate::judge::summary::Summary;
+
+fn judged(run: &Run) -> Summary {
+    summarise_with(run, 300).unwrap()
+}
+
+fn foretold(run: &Run) -> Foretold {
+    judged(run).scaled.unwrap().foretold.unwrap()
+}
+
+/// The answers that are about predictions.
+fn outcomes(run: &Run) -> Vec<Option<Outcome>> {
+    let summary = judged(run);
+    let mixes = summary.scaled.unwrap().mixes.len();
+    summary.verdicts.iter().skip(1 + mixes).map(|verdict| verdict.outcome).collect()
+}
+
+#[test]
+fn what_follows_from_demands_is_predicted() {
+    let run = foretold_scaling(0.01);
+    let foretold = foretold(&run);
+    assert_eq!(foretold.sound, [true; 3]);
+    // Two arms on three mixes, at four units: the knee twice, and two loads.
+    assert_eq!(foretold.points.len(), 2 * 3 * 4);
+    assert_eq!(outcomes(&run)[0], Some(Outcome::Supported), "{:?}", foretold.scores);
+    assert_eq!(outcomes(&run)[3], Some(Outcome::Supported), "{:?}", foretold.scores);
+    assert_eq!(outcomes(&run)[4], Some(Outcome::Supported), "{:?}", foretold.scores);
+    let goodput = &foretold.scores[0];
+    let [linear, law] = goodput.rivals.map(|rival| rival.unwrap().value);
+    let off = goodput.off.unwrap().value;
+    assert!(off < linear && off < law, "{goodput:?}");
+    assert!(foretold.demands.iter().any(|it| it.process == "postgres"));
+}
+
+#[test]
+fn what_is_not_so_is_not_supported_and_says_how_much_wider_intervals_should_be() {
+    let mut run = foretold_scaling(0.01);
+    let measured = run.scaling.as_mut().unwrap();
+    for trial in measured.trials.iter_mut().filter(|it| it.stage == Stage::HeldOut) {
+        for step in &mut trial.steps {
+            step.tiers.values_mut().for_each(|tier| tier.cpu_ms *= 1.4);
+        }
+    }
+    assert_eq!(outcomes(&run)[0], Some(Outcome::Refuted));
+    let score = &foretold(&run).scores[1];
+    assert!(score.covered == 0 && score.widen > 2.0, "{score:?}");
+    assert_eq!(outcomes(&run)[4], Some(Outcome::Refuted), "too few intervals hold");
+}
+
+#[test]
+fn predictions_that_were_touched_give_no_verdict() {
+    let broken = |touch: fn(&mut Run)| {
+        let mut run = foretold_scaling(0.01);
+        touch(&mut run);
+        (foretold(&run).sound, outcomes(&run))
+    };
+    let none = vec![None; 5];
+    let (sound, outcomes) = broken(|run| {
+        let sealed = run.scaling.as_mut().unwrap().modelled.sealed.as_mut().unwrap();
+        sealed.predictions.cells[0].goodput.model.value *= 1.01;
+    });
+    assert_eq!((sound, &outcomes), ([false, false, true], &none));
+    let (sound, outcomes) = broken(|run| {
+        run.scaling.as_mut().unwrap().modelled.samples[0].asked[0] += 100;
+    });
+    assert_eq!((sound, &outcomes), ([true, false, true], &none));
+    let (sound, outcomes) = broken(|run| run.scaling.as_mut().unwrap().trials.reverse());
+    assert_eq!((sound[2], &outcomes), (false, &none));
+}
+
+#[test]
+fn an_answer_that_hangs_on_disturbed_trials_is_none() {
+    let mut run = foretold_scaling(0.01);
+    let measured = run.scaling.as_mut().unwrap();
+    let held_out = measured.trials.iter_mut().filter(|it| it.stage == Stage::HeldOut);
+    for trial in held_out.take(5) {
+        trial.steps.iter_mut().for_each(|step| step.foreign_cpu = 0.3);
+    }
+    assert_eq!(outcomes(&run)[0], Some(Outcome::Inconclusive));
+    assert!(foretold(&run).points.iter().any(|point| point.flagged && point.foreign_cpu > 0.2));
+}
