@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// Rates of shifts, as a share of what the split was found to do on the mix on which it does less.
-const LOAD: f64 = 0.85;
+const LOAD: f64 = 0.92;
 
 /// How a shift is played.
 #[derive(Clone, Debug)]
