@@ -255,3 +255,34 @@ fn scatter(what: What, points: &[Point]) -> Option<String> {
         title(what)
     ))))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use crate::{
+        judge,
+        report::{
+            MARKDOWN,
+            tests::{folder, html},
+            verify, write,
+        },
+    };
+
+    #[test]
+    fn predictions_are_drawn_and_verify() {
+        let run = judge::foretold_scaling(0.02);
+        let folder = folder(&run);
+        write(folder.path(), &run).unwrap();
+        assert!(verify(folder.path()).unwrap().contains("identical"));
+        let html = html(&run);
+        for drawn in ["ideal", "rival linear", "rival law", "Every prediction", "no peak in sight"]
+        {
+            assert!(html.contains(drawn), "{drawn}");
+        }
+        let sha256 = &run.scaling.as_ref().unwrap().modelled.sealed.as_ref().unwrap().sha256;
+        let markdown = fs::read_to_string(folder.path().join(MARKDOWN)).unwrap();
+        assert!(html.contains(sha256) && markdown.contains(sha256));
+        assert!(markdown.contains("the raw data give the same again"), "{markdown}");
+    }
+}

@@ -32,13 +32,13 @@ pub(super) fn certificate_run() -> Run {
 }
 
 /// A folder as the instrument leaves it.
-fn folder(run: &Run) -> tempfile::TempDir {
+pub(super) fn folder(run: &Run) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join(store::RUN), serde_json::to_string(run).unwrap()).unwrap();
     folder
 }
 
-fn html(run: &Run) -> String {
+pub(super) fn html(run: &Run) -> String {
     render(run).unwrap().html
 }
 
@@ -252,22 +252,6 @@ fn searches_are_drawn_and_verify() {
     let terminal = terminal(&run).unwrap();
     assert!(terminal.lines().all(|line| line.chars().count() <= 100), "{terminal}");
     assert!(terminal.contains("REFUTED") && terminal.contains("core beside"), "{terminal}");
-}
-
-#[test]
-fn predictions_are_drawn_and_verify() {
-    let run = judge::foretold_scaling(0.02);
-    let folder = folder(&run);
-    write(folder.path(), &run).unwrap();
-    assert!(verify(folder.path()).unwrap().contains("identical"));
-    let html = html(&run);
-    for drawn in ["ideal", "rival linear", "rival law", "Every prediction", "no peak in sight"] {
-        assert!(html.contains(drawn), "{drawn}");
-    }
-    let sha256 = &run.scaling.as_ref().unwrap().modelled.sealed.as_ref().unwrap().sha256;
-    let markdown = fs::read_to_string(folder.path().join(MARKDOWN)).unwrap();
-    assert!(html.contains(sha256) && markdown.contains(sha256));
-    assert!(markdown.contains("the raw data give the same again"), "{markdown}");
 }
 
 #[test]
