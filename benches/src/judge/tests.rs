@@ -67,7 +67,7 @@ fn noise_leaves_the_answer_open_and_says_how_much_would_close_it() {
     let summary = judge(&truth);
     let headline = &summary.verdicts[0];
     assert_eq!(headline.outcome, Some(Outcome::Inconclusive), "{headline:?}");
-    assert!(headline.because.contains("restarts instead of 24 would decide"), "{headline:?}");
+    assert!(headline.because.contains("restarts instead of 16 would decide"), "{headline:?}");
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn an_interval_wider_than_ten_percent_decides_nothing() {
 fn too_few_requests_give_no_p99() {
     let summary = judge(&Truth { rate: 400.0, ..Truth::default() });
     let contrast = summary.contrast(Comparison::Boundary, Page::Home).unwrap();
-    // 24 restarts × 2 slices of 160 requests.
+    // 16 restarts × 6 blocks × 2 slices of 40 requests.
     assert_eq!(contrast.all.requests, [7_680; 2]);
     assert_eq!(contrast.all.metrics[&Metric::P99], Measured::MoreRequests(1_820));
     assert_eq!(summary.verdicts[1].outcome, Some(Outcome::Inconclusive));
@@ -126,8 +126,8 @@ fn flagged_slices_are_shown_both_ways() {
     assert!(!summary.conduct.flagged.is_empty());
     let contrast = summary.contrast(Comparison::Boundary, Page::Home).unwrap();
     let gated = contrast.gated.as_ref().unwrap();
-    assert_eq!(contrast.all.blocks, 24);
-    assert!(gated.blocks < 24);
+    assert_eq!(contrast.all.blocks, 96);
+    assert!(gated.blocks < 96);
     assert_eq!(summary.verdicts[0].outcome, Some(Outcome::Supported));
 }
 
@@ -158,7 +158,7 @@ fn a_void_slice_takes_its_block_along_and_is_listed() {
     slice.sent -= 1;
     let page = slice.page;
     let summary = summarise_with(&run, FEW).unwrap();
-    assert_eq!(summary.contrast(Comparison::Boundary, page).unwrap().all.blocks, 23);
+    assert_eq!(summary.contrast(Comparison::Boundary, page).unwrap().all.blocks, 95);
     assert_eq!(summary.conduct.void.len(), 1);
     assert!(summary.conduct.void[0].why.contains("arrivals were sent"));
 }
