@@ -29,7 +29,8 @@ pub struct Server {
     shutdown: Shutdown,
 }
 
-/// Sooner than any time limit of a request.
+/// Sooner than any time limit of a request, and long enough to see that there is none: also a server
+/// without a grace time takes so long to find out that nobody is left.
 const SOON: Duration = Duration::from_millis(500);
 
 impl Server {
@@ -124,7 +125,7 @@ impl Server {
         let drained = async {
             let limit = async {
                 shutdown.begin(tokio::time::sleep(args.shutdown_delay())).await;
-                tokio::time::sleep(args.grace()).await;
+                tokio::time::sleep(args.grace().max(SOON)).await;
             };
             let requests = async {
                 tokio::select! {

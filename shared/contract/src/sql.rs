@@ -9,13 +9,21 @@ use sqlx::AssertSqlSafe;
 /// How long a condition may take to come about.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// One expression, with the pool that reads.
+/// One expression, with the pool that reads. On a busy machine the pool may be out of patience before a
+/// test is.
 macro_rules! ask {
     ($app:expr, $query:expr, $fetch:ident, $method:ident) => {{
-        let query = AssertSqlSafe($query.to_owned());
-        match $app.db() {
-            Db::Sqlite { read, .. } => sqlx::$fetch(query).$method(read).await.expect($query),
-            Db::Postgres(pool) => sqlx::$fetch(query).$method(pool).await.expect($query),
+        let begin = Instant::now();
+        loop {
+            let query = AssertSqlSafe($query.to_owned());
+            let answer = match $app.db() {
+                Db::Sqlite { read, .. } => sqlx::$fetch(query).$method(read).await,
+                Db::Postgres(pool) => sqlx::$fetch(query).$method(pool).await,
+            };
+            match answer {
+                Err(sqlx::Error::PoolTimedOut) if begin.elapsed() < LIMIT => {}
+                answer => break answer.expect($query),
+            }
         }
     }};
 }
