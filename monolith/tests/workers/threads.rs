@@ -78,7 +78,7 @@ async fn without_it_all_threads_are_alike() {
 /// A long computation is made of short ones: in between pages are served, and the lease is renewed.
 #[tokio::test(flavor = "multi_thread")]
 async fn on_one_thread_everybody_has_a_turn() {
-    for site in Site::all(Load { cpu_ms: 1_500, ..Load::default() }).await {
+    for site in Site::all(Load { cpu_ms: 5_000, ..Load::default() }).await {
         let on = site.on_engine();
         let args = ["serve", "--jobs", "inside", "--runtime", "event-loop"];
         let worker = site.start("loop", &args, 1_000);
