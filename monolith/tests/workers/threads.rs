@@ -81,7 +81,8 @@ async fn on_one_thread_everybody_has_a_turn() {
     for site in Site::all(Load { cpu_ms: 5_000, ..Load::default() }).await {
         let on = site.on_engine();
         let args = ["serve", "--jobs", "inside", "--runtime", "event-loop"];
-        let worker = site.start("loop", &args, 1_000);
+        // Several turns lie between two signs of life, and each is long where others compute as well.
+        let worker = site.start("loop", &args, 4_000);
         site.enqueue(1).await;
         site.job("state = 'running'").await;
         assert_eq!(worker.process.get("/healthz").unwrap().status, 200, "{on}");
