@@ -87,6 +87,11 @@ fn block_duration(block: &Block) -> f64 {
 impl Executor<'_> {
     /// Carries out all blocks of `plan`, which must be that of the restart that runs.
     pub async fn run(&mut self, plan: &Restart) -> anyhow::Result<()> {
+        for system in &self.systems {
+            system.resume()?;
+            self.generator.crowd(self.visitors.to(Page::Home, system.front)).await?;
+            system.park()?;
+        }
         for (number, block) in (0..).zip(&plan.blocks) {
             match block {
                 Block::Steady { comparison, page, order, seconds, seed } => {

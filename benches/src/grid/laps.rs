@@ -21,7 +21,7 @@ use crate::{
     executor::GENERATOR,
     fleet::{Fleet, System},
     link::{self, Achieved, Link},
-    load::Times,
+    load::{CROWD, Times},
     probe::{self, Scope, Usage, Waiting, Watched},
     stats::{rounded, shuffle},
 };
@@ -129,6 +129,7 @@ async fn laps(
 ) -> anyhow::Result<()> {
     for course in &mut *courses {
         let fleet = &mut fleets[course.here];
+        fleet.unless_one_dies(course.crowd()).await?;
         fleet.unless_one_dies(course.warm_up(FIRST_WARM_UP, amount.seconds)).await?;
     }
     let mut order: Vec<usize> = (0..courses.len()).collect();
@@ -178,6 +179,12 @@ impl<'a> Course<'a> {
 
     fn needs_more(&self, amount: Amount) -> bool {
         self.found.requests < amount.requests && self.found.seconds < amount.seconds
+    }
+
+    /// Many requests at once, see [`Generator::crowd`](crate::load::Generator::crowd).
+    async fn crowd(&self) -> anyhow::Result<()> {
+        let few = &self.addresses[..self.addresses.len().min(10)];
+        try_join_all((0..CROWD).map(|_| self.visitor.ask(few))).await.map(drop)
     }
 
     /// So many requests that are not counted, for at most a third of the time that those get which are.

@@ -45,6 +45,9 @@ pub use self::{
 /// How long a request may take before the visitor is taken to have left.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// More than a server of the lab has connections to its database.
+pub(crate) const CROWD: usize = 16;
+
 /// The schedule starts this much after the order for it, so that the first arrival is not late
 /// already.
 const HEAD_START: Duration = Duration::from_millis(2);
@@ -100,6 +103,13 @@ impl Generator {
     /// Sends `requests` requests, a few at a time, each after the answer to the one before.
     pub async fn warm(&self, target: Target, requests: usize) -> anyhow::Result<Tally> {
         self.order(target, Work::Turns { visitors: 4, requests }).await
+    }
+
+    /// Sends so many at once that a server opens all the connections to its database that it may have.
+    /// One that has more of them spreads the same requests over more threads, and takes a few percent
+    /// more for each: twins are twins only when both have them all.
+    pub async fn crowd(&self, target: Target) -> anyhow::Result<Tally> {
+        self.order(target, Work::Turns { visitors: CROWD, requests: 10 * CROWD }).await
     }
 
     async fn order(&self, target: Target, work: Work) -> anyhow::Result<Tally> {
