@@ -80,8 +80,10 @@ const QUESTIONS: [Question; 3] = [
 struct Amount {
     /// Server starts: the level that intervals rest on.
     restarts: usize,
-    /// ABBA blocks per restart, for each question and page.
+    /// ABBA blocks per restart, for each question and page, and for the twins.
     blocks: usize,
+    /// ABBA blocks per restart for the planted control: it has to find a small effect.
+    planted_blocks: usize,
     /// Length of a slice of the question itself and of the twins, seconds.
     slice: f64,
     /// Length of a slice of the planted control, which needs CPU only, seconds.
@@ -98,10 +100,10 @@ struct Amount {
 
 impl Amount {
     /// Many short blocks and not few long ones: what else goes on changes from one tenth of a second to
-    /// the next. Slices of 0.4 s differed by 9.5 % (standard deviation) on servers that had just been
-    /// asked the same, and starts of the servers by no more than that explains.
+    /// the next. In `docs/results/x1-sqlite-standard`, whose slices are long, the two slices of a twin in one
+    /// block differ as much as the twins do, so starts of the servers hardly matter.
     ///
-    /// `quick` is bounded by patience: 163 s of slices, plus warm-ups and starts; 16 × 6 × 2 slices of
+    /// `quick` is bounded by patience: 181 s of slices, plus warm-ups and starts; 16 × 6 × 2 slices of
     /// 0.1 s hold 9,600 requests per arm at 500 per second, just what a p99 needs.
     fn of(preset: Preset) -> Self {
         const BOTH: &[Page] = &[Page::Home, Page::Article];
@@ -109,6 +111,7 @@ impl Amount {
             Preset::Smoke => Self {
                 restarts: 2,
                 blocks: 1,
+                planted_blocks: 1,
                 slice: 0.15,
                 planted_slice: 0.15,
                 capacity_every: 2,
@@ -119,16 +122,18 @@ impl Amount {
             Preset::Quick => Self {
                 restarts: 16,
                 blocks: 6,
+                planted_blocks: 12,
                 slice: 0.1,
                 planted_slice: 0.06,
                 capacity_every: 4,
                 capacity_pages: &[Page::Home],
                 steps: 6,
-                step: 0.5,
+                step: 0.4,
             },
             Preset::Standard => Self {
                 restarts: 40,
                 blocks: 12,
+                planted_blocks: 12,
                 slice: 0.1,
                 planted_slice: 0.1,
                 capacity_every: 4,
@@ -139,6 +144,7 @@ impl Amount {
             Preset::Full => Self {
                 restarts: 60,
                 blocks: 24,
+                planted_blocks: 24,
                 slice: 0.25,
                 planted_slice: 0.1,
                 capacity_every: 3,
@@ -155,8 +161,9 @@ impl Amount {
 /// last, so that what overload leaves behind reaches no steady slice.
 ///
 /// The plain monolith of the question and of the planted control is one of the twins, each in every
-/// other restart: else one of them would have served three times as many requests as the other
-/// whenever the two are compared, and they would be no twins.
+/// other block: else one of them would have served three times as many requests as the other whenever
+/// the two are compared, and they would be no twins. One that was used more takes a few percent more
+/// CPU per page, as each of its connections to the database has more of it in its cache.
 pub fn plan(preset: Preset, seed: u64) -> Plan {
     let amount = Amount::of(preset);
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -166,20 +173,19 @@ pub fn plan(preset: Preset, seed: u64) -> Plan {
 
 fn restart(amount: &Amount, index: usize, rng: &mut ChaCha8Rng) -> Restart {
     let contrasts = [
-        (Comparison::Boundary, Page::Home, amount.slice),
-        (Comparison::Boundary, Page::Article, amount.slice),
-        (Comparison::Null, Page::Home, amount.slice),
-        (Comparison::Planted, Page::Home, amount.planted_slice),
+        (Comparison::Boundary, Page::Home, amount.blocks, amount.slice),
+        (Comparison::Boundary, Page::Article, amount.blocks, amount.slice),
+        (Comparison::Null, Page::Home, amount.blocks, amount.slice),
+        (Comparison::Planted, Page::Home, amount.planted_blocks, amount.planted_slice),
     ];
-    let plain = if index.is_multiple_of(2) { Arm::Monolith } else { Arm::Twin };
-    let arms = |comparison: Comparison| match comparison {
+    let arms = |comparison: Comparison, turn: usize| match comparison {
         Comparison::Null => comparison.arms(),
-        _ => [plain, comparison.arms()[1]],
+        _ => [[Arm::Monolith, Arm::Twin][turn % 2], comparison.arms()[1]],
     };
     let mut blocks: Vec<Block> = Vec::new();
-    for (comparison, page, seconds) in contrasts {
-        for _ in 0..amount.blocks {
-            let [a, b] = arms(comparison);
+    for (comparison, page, number, seconds) in contrasts {
+        for turn in 0..number {
+            let [a, b] = arms(comparison, index + turn);
             let order = if rng.next_u64() & 1 == 0 { [a, b, b, a] } else { [b, a, a, b] };
             let seed = rng.next_u64();
             blocks.push(Block::Steady { comparison, page, order: order.into(), seconds, seed });
@@ -193,7 +199,7 @@ fn restart(amount: &Amount, index: usize, rng: &mut ChaCha8Rng) -> Restart {
         blocks.extend(amount.capacity_pages.iter().map(|&page| Block::Capacity {
             comparison: Comparison::Boundary,
             page,
-            arms: arms(Comparison::Boundary).into(),
+            arms: arms(Comparison::Boundary, index / amount.capacity_every).into(),
             steps: amount.steps,
             seconds: amount.step,
             slo_ms: SLO_MS,

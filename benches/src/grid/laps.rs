@@ -1,10 +1,9 @@
 //! One round of a grid: all cells are asked in laps, a few requests each time.
 //!
-//! What else happens on a machine changes from one tenth of a second to the next. Two servers that are
-//! the same, asked for a third of a second in all: in four stretches (one, other, other, one) they
-//! seemed to differ by 7.7 %, in twenty by 1.6 %, in a hundred by 0.7 % (standard deviations of 36
-//! trials on two cores of a shared host). So nobody gets a long stretch here. What disturbs one cell is
-//! over before it has a second turn, and has disturbed its neighbours as well.
+//! What else happens on a machine changes from one tenth of a second to the next, so two servers that are
+//! the same seem the more different, the longer each is asked at a stretch. Here nobody gets a long one:
+//! what disturbs one cell is over before it has a second turn, and has disturbed its neighbours as well.
+//! What is left of it shows in the interval between the twins, which each report has.
 
 use std::{cell::RefCell, collections::BTreeMap, time::Instant};
 

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use in_process::DatabaseUrl;
 use indicatif::ProgressBar;
 use rand_chacha::{ChaCha8Rng, rand_core::Rng};
@@ -25,7 +25,7 @@ use crate::{
     probe,
     record::{Arm, Page},
     relay::Policy,
-    scaling::steps::Observer,
+    scaling::{steps::Observer, worth_going_on},
     stats::below,
     visitors::Visitors,
 };
@@ -33,9 +33,6 @@ use crate::{
 /// The arms, each with data of its own: the second is the first once more, the third lets visitors
 /// wait.
 pub(super) const ARMS: [Arm; 4] = [Arm::Monolith, Arm::Twin, Arm::Waiting, Arm::Split];
-
-/// After so many void trials in a row, something is wrong that will not pass.
-const HOPELESS: usize = 6;
 
 /// What all trials of a run are given.
 pub(super) struct Trials<'a> {
@@ -116,14 +113,7 @@ impl Trials<'_> {
             self.databases = self.seeded.copies(&again, &ARMS, self.guardian).await?;
         }
         self.done.push(trial);
-        let void = self.done.iter().rev().map_while(|trial| trial.void.as_ref());
-        let void: Vec<&String> = void.take(HOPELESS).collect();
-        match void[..] {
-            [last, ..] if void.len() == HOPELESS => {
-                bail!("the last {HOPELESS} trials came to nothing, the last one because {last}")
-            }
-            _ => Ok(()),
-        }
+        worth_going_on(self.done.iter().map(|trial| trial.void.as_deref()))
     }
 
     /// The lab file of a group's servers.

@@ -41,7 +41,7 @@ use crate::record::{Arm, Cells, Comparison, Page, Purpose, Run, SCHEMA, Slice};
 use crate::scaling::{Measured, Step};
 use crate::stats::{RESAMPLES, median, rounded};
 use measure::{Method, Search, search};
-use summary::{Certificate, Conduct, Footprint, Remark, Summary};
+use summary::{Certificate, Conduct, Footprint, Remark, Summary, Verdict};
 
 /// Judges a run.
 ///
@@ -171,23 +171,8 @@ fn of_cells(run: &Run, cells: &Cells, judged: grid::Judged, resamples: u32) -> S
 fn of_searches(run: &Run, measured: &Measured, judged: scaling::Judged, resamples: u32) -> Summary {
     let scaling::Judged { scaled, findings, certificate, verdicts } = judged;
     let steps = || measured.trials.iter().flat_map(|trial| &trial.steps);
-    Summary {
-        schema: SCHEMA,
-        run: run.id.clone(),
-        experiment: run.experiment.clone(),
-        resamples,
-        contrasts: Vec::new(),
-        footprint: Vec::new(),
-        conduct: of_steps(steps),
-        certificate,
-        verdicts,
-        families: Vec::new(),
-        figures: Vec::new(),
-        findings,
-        derived: Vec::new(),
-        scaled: Some(scaled),
-        interfered: None,
-    }
+    let rest = of_steps(run, resamples, steps, certificate, verdicts);
+    Summary { findings, scaled: Some(scaled), ..rest }
 }
 
 /// The summary of jobs in several places.
@@ -199,6 +184,18 @@ fn of_places(
 ) -> Summary {
     let interference::Judged { interfered, certificate, verdicts } = judged;
     let steps = || measured.trials.iter().flat_map(|trial| &trial.slices).map(|slice| &slice.pages);
+    let rest = of_steps(run, resamples, steps, certificate, verdicts);
+    Summary { interfered: Some(interfered), ..rest }
+}
+
+/// What all experiments say that load servers in steps.
+fn of_steps<'a, I: Iterator<Item = &'a Step>>(
+    run: &Run,
+    resamples: u32,
+    steps: impl Fn() -> I,
+    certificate: Certificate,
+    verdicts: Vec<Verdict>,
+) -> Summary {
     Summary {
         schema: SCHEMA,
         run: run.id.clone(),
@@ -206,7 +203,7 @@ fn of_places(
         resamples,
         contrasts: Vec::new(),
         footprint: Vec::new(),
-        conduct: of_steps(steps),
+        conduct: conduct_of(steps),
         certificate,
         verdicts,
         families: Vec::new(),
@@ -214,12 +211,12 @@ fn of_places(
         findings: Vec::new(),
         derived: Vec::new(),
         scaled: None,
-        interfered: Some(interfered),
+        interfered: None,
     }
 }
 
 /// How these steps went. What of them is void stands elsewhere.
-fn of_steps<'a, I: Iterator<Item = &'a Step>>(steps: impl Fn() -> I) -> Conduct {
+fn conduct_of<'a, I: Iterator<Item = &'a Step>>(steps: impl Fn() -> I) -> Conduct {
     let wrong = |step: &Step| step.scheduled.saturating_sub(step.completed);
     Conduct {
         slices: steps().count(),

@@ -22,6 +22,7 @@ pub(crate) mod steps;
 mod trial;
 mod trials;
 
+use anyhow::bail;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::foretelling::calls;
@@ -220,5 +221,24 @@ impl Measured {
     /// The setup of that name.
     pub fn setup(&self, name: &str) -> Option<&Setup> {
         self.setups.iter().find(|setup| setup.name() == name)
+    }
+}
+
+/// After so many void trials in a row, something is wrong that will not pass.
+const HOPELESS: usize = 6;
+
+/// Whether to go on after these trials, given why each was void, if it was.
+///
+/// # Errors
+/// When the last ones all were: the reason of the very last.
+pub(crate) fn worth_going_on<'a>(
+    void: impl DoubleEndedIterator<Item = Option<&'a str>>,
+) -> anyhow::Result<()> {
+    let void: Vec<&str> = void.rev().map_while(|void| void).take(HOPELESS).collect();
+    match void[..] {
+        [last, ..] if void.len() == HOPELESS => {
+            bail!("the last {HOPELESS} trials came to nothing, the last one because {last}")
+        }
+        _ => Ok(()),
     }
 }

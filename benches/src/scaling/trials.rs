@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use anyhow::bail;
 use http::Uri;
 use in_process::DatabaseUrl;
 use indicatif::ProgressBar;
@@ -16,6 +15,7 @@ use super::{
     shift::Shift,
     steps::{Observer, Steps},
     trial::{Server, Stage, Trial},
+    worth_going_on,
 };
 use crate::{
     capacity::{CLASSES, Modelled},
@@ -39,9 +39,6 @@ const FIRST: (f64, f64) = (0.55, 1.4);
 
 /// By which factor later searches of the same setup go on from what the one before found.
 const AGAIN: f64 = 1.12;
-
-/// After so many void trials in a row, something is wrong that will not pass.
-const HOPELESS: usize = 6;
 
 /// What all trials of a run are given.
 pub(super) struct Given<'a> {
@@ -211,14 +208,7 @@ impl Trials<'_> {
             self.last.insert(key, rate);
         }
         self.done.push(trial);
-        let void = self.done.iter().rev().map_while(|trial| trial.void.as_ref());
-        let void: Vec<&String> = void.take(HOPELESS).collect();
-        match void[..] {
-            [last, ..] if void.len() == HOPELESS => {
-                bail!("the last {HOPELESS} trials came to nothing, the last one because {last}")
-            }
-            _ => Ok(()),
-        }
+        worth_going_on(self.done.iter().map(|trial| trial.void.as_deref()))
     }
 
     async fn search(

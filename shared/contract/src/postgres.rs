@@ -8,6 +8,7 @@
 
 use std::{
     env, fs,
+    hash::{BuildHasher, Hasher, RandomState},
     io::{BufRead, BufReader, Read},
     net::TcpListener,
     os::unix::{fs::chown, process::CommandExt},
@@ -48,7 +49,7 @@ const CARELESS: &str = "
         full_page_writes = off";
 
 /// How often another port is tried, when somebody else was quicker to take the first.
-const ATTEMPTS: usize = 3;
+const ATTEMPTS: usize = 5;
 
 /// A PostgreSQL server that ends with its owner.
 pub struct PrivateServer {
@@ -279,8 +280,18 @@ pub fn programs() -> Option<PathBuf> {
     in_path.into_iter().chain(newest_first).find(has_all)
 }
 
+/// Below those that systems give away by themselves (Linux: from 32768): a server that was stopped
+/// would else find, when it starts again, that somebody's outgoing connection has its port.
 fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    let mut refused = None;
+    for _ in 0..ATTEMPTS {
+        let port = 20_000 + u16::try_from(RandomState::new().build_hasher().finish() % 12_000)?;
+        match TcpListener::bind(("127.0.0.1", port)) {
+            Ok(_free_until_here) => return Ok(port),
+            Err(error) => refused = Some(error),
+        }
+    }
+    bail!("no free port: {}", refused.map_or_else(String::new, |error| error.to_string()))
 }
 
 #[cfg(test)]

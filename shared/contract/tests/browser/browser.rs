@@ -19,6 +19,9 @@ use thirtyfour::{
 /// How long one command may take. Starting a browser on a busy machine is the longest of them.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// How often to start a driver that finds no port.
+const ATTEMPTS: usize = 20;
+
 /// Whether pages may run scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scripts {
@@ -76,8 +79,14 @@ impl Browser {
     }
 }
 
-/// Starts the driver on a free port, and gives its address.
+/// Starts the driver on a free port, and gives its address. It takes a port that is free for IPv4 and
+/// hopes that it is so for IPv6: now and then somebody else has that one, and it is started again.
 fn start_chromedriver(folder: &Path) -> (Child, String) {
+    let mut started = (0..ATTEMPTS).filter_map(|_| try_chromedriver(folder));
+    started.next().expect("chromedriver finds a port")
+}
+
+fn try_chromedriver(folder: &Path) -> Option<(Child, String)> {
     let mut child = Command::new("chromedriver")
         .arg("--port=0")
         .env("TMPDIR", folder)
@@ -91,7 +100,10 @@ fn start_chromedriver(folder: &Path) -> (Child, String) {
         let (_, port) = line.split_once("started successfully on port ")?;
         Some(port.trim_end_matches('.').to_owned())
     });
-    (child, format!("http://127.0.0.1:{}", port.expect("a port")))
+    if port.is_none() {
+        child.wait().expect("it has ended");
+    }
+    Some((child, format!("http://127.0.0.1:{}", port?)))
 }
 
 fn capabilities(profile: &Path, scripts: Scripts) -> ChromeCapabilities {
