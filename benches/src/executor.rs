@@ -89,9 +89,7 @@ impl Executor<'_> {
     pub async fn run(&mut self, plan: &Restart) -> anyhow::Result<()> {
         for system in &self.systems {
             system.resume()?;
-            for page in self.found.rates.keys() {
-                self.generator.crowd(self.visitors.to(*page, system.front)).await?;
-            }
+            self.generator.crowd(self.visitors.to(Page::Home, system.front)).await?;
             system.park()?;
         }
         for (number, block) in (0..).zip(&plan.blocks) {
@@ -158,11 +156,6 @@ impl Executor<'_> {
         watched.extend(self.beside.iter().cloned().chain([me]));
 
         system.resume()?;
-        // Every arm is asked for every page before each slice, this one last. One that nobody asked
-        // for articles would serve home pages for a few percent less than its twin.
-        for other in self.found.rates.keys().filter(|other| **other != page) {
-            self.generator.warm(self.visitors.to(*other, system.front), WARM_UP / 2).await?;
-        }
         self.generator.warm(target.clone(), WARM_UP).await?;
         let before = probe::read(&watched)?;
         let tally = self.generator.open(target, arrivals).await?;

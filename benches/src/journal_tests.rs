@@ -101,7 +101,9 @@ fn wherever_a_run_is_cut_off_it_ends_as_if_it_had_not_been() {
         drop(folder);
         let resumed = finished(root.path(), &id);
         let cut = until.max(1);
-        let dropped = if cut < first { cut } else { (cut - first) % (run.slices.len() - first) };
+        let whole = |restart| run.slices.iter().filter(|slice| slice.restart < restart).count();
+        let kept = (0..).map(whole).take_while(|kept| *kept <= cut).take(run.slices.len()).last();
+        let dropped = cut - kept.unwrap();
         assert_eq!(resumed.resumed.len(), 1);
         assert_eq!(resumed.resumed[0].dropped.len(), dropped, "cut off after {until}");
         assert_eq!(resumed.slices, run.slices);

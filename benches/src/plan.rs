@@ -1,9 +1,13 @@
 //! What is to be measured, in which order, decided before anything runs. A plan is plain data: the
 //! same preset and seed always give the same plan.
 
+use rand_chacha::{ChaCha8Rng, rand_core::Rng};
 use serde::{Deserialize, Serialize};
 
-use crate::record::{Arm, Comparison, Page};
+use crate::{
+    record::{Arm, Comparison, Page},
+    stats::below,
+};
 
 /// A whole run: each restart brings up fresh servers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,27 +25,9 @@ impl Plan {
         arms
     }
 
-    /// What is left of the plan where only some arms can be had: the blocks that need no other. Where
-    /// a twin stood in for the monolith, the monolith itself can.
+    /// What is left of the plan where only some arms can be had: the restarts that need no other.
     pub fn with_arms(mut self, arms: &[Arm]) -> Self {
-        let can_be_had = |arm: &Arm| arms.contains(arm);
-        for restart in &mut self.restarts {
-            restart.arms.retain(can_be_had);
-            for block in &mut restart.blocks {
-                let (Block::Steady { comparison, order: needed, .. }
-                | Block::Capacity { comparison, arms: needed, .. }) = block;
-                let stand_ins = needed.iter_mut().filter(|arm| **arm == Arm::Twin);
-                if *comparison != Comparison::Null && !can_be_had(&Arm::Twin) {
-                    stand_ins.for_each(|arm| *arm = Arm::Monolith);
-                }
-            }
-            restart.blocks.retain(|block| match block {
-                Block::Steady { order: needed, .. } | Block::Capacity { arms: needed, .. } => {
-                    needed.iter().all(can_be_had)
-                }
-            });
-        }
-        self.restarts.retain(|restart| !restart.blocks.is_empty());
+        self.restarts.retain(|restart| restart.arms.iter().all(|arm| arms.contains(arm)));
         self
     }
 }
@@ -53,6 +39,36 @@ pub struct Restart {
     pub arms: Vec<Arm>,
     /// In order.
     pub blocks: Vec<Block>,
+}
+
+impl Restart {
+    /// Two arms against each other: on each page so many blocks of slices of so many seconds. The order
+    /// of blocks is drawn, and so is whether a block runs ABBA or BAAB: drift of the machine then falls
+    /// on both arms alike.
+    ///
+    /// The servers of one comparison serve no other. A server that was used more takes a few percent
+    /// more CPU for the same page, and of two that are compared both have to be used alike.
+    pub fn duel(
+        comparison: Comparison,
+        pages: &[(Page, usize)],
+        seconds: f64,
+        rng: &mut ChaCha8Rng,
+    ) -> Self {
+        let [a, b] = comparison.arms();
+        let mut blocks: Vec<Block> = Vec::new();
+        for (page, number) in pages {
+            for _ in 0..*number {
+                let order = if rng.next_u64() & 1 == 0 { [a, b, b, a] } else { [b, a, a, b] };
+                let (page, seed) = (*page, rng.next_u64());
+                blocks.push(Block::Steady { comparison, page, order: order.into(), seconds, seed });
+            }
+        }
+        // Fisher and Yates.
+        for last in (1..blocks.len()).rev() {
+            blocks.swap(last, below(rng, last + 1));
+        }
+        Self { arms: vec![a, b], blocks }
+    }
 }
 
 /// Slices that belong together.

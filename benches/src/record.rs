@@ -249,8 +249,8 @@ impl Arm {
     }
 }
 
-/// Which question a slice belongs to. The first arm of each is [`Arm::Monolith`], or its twin in its
-/// place.
+/// Which question a slice belongs to. The first arm of each is [`Arm::Monolith`] (in older results now
+/// and then its twin in its place).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Comparison {

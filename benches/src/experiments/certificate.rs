@@ -4,16 +4,17 @@
 //! something where something is: not once, but again and again, because an interval of 95 % is wrong
 //! now and then by its very definition.
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
 use crate::experiment::{Card, Design, Experiment, Preset};
-use crate::plan::{Block, Plan, Restart};
-use crate::record::{Arm, Comparison, Page};
-use crate::stats::below;
+use crate::plan::{Plan, Restart};
+use crate::record::{Comparison, Page};
 
 /// Server starts behind one comparison.
-const RESTARTS: usize = 8;
+const ROUNDS: usize = 8;
+
+/// What is compared in turns.
+const COMPARISONS: [Comparison; 3] = [Comparison::Null, Comparison::Planted, Comparison::Waiting];
 
 /// Length of a slice, seconds, and how many ABBA blocks of such slices each comparison has in a restart.
 /// Many short ones, because of what else goes on; eight restarts stay below twenty seconds.
@@ -21,8 +22,10 @@ const SLICE: f64 = 0.06;
 const BLOCKS: usize = 5;
 
 /// The experiment.
-pub const EXPERIMENT: Experiment =
-    Experiment { card: CARD, design: Design::Families { plan, restarts: RESTARTS } };
+pub const EXPERIMENT: Experiment = Experiment {
+    card: CARD,
+    design: Design::Families { plan, restarts: ROUNDS * COMPARISONS.len() },
+};
 
 const CARD: Card = Card {
     id: "certificate",
@@ -51,35 +54,17 @@ const CARD: Card = Card {
     slo_ms: f64::INFINITY,
 };
 
-/// What to measure: in every restart the blocks of all three comparisons, in a random order.
+/// What to measure: in each round one restart for each of the three comparisons, in turns.
 pub fn plan(preset: Preset, seed: u64) -> Plan {
-    let (comparisons, slice) = match preset {
+    let (families, slice) = match preset {
         Preset::Smoke => (1, 0.15),
         Preset::Quick => (5, SLICE),
         Preset::Standard => (20, SLICE),
         Preset::Full => (100, SLICE),
     };
-    let restarts = if preset == Preset::Smoke { 2 } else { comparisons * RESTARTS };
+    let rounds = if preset == Preset::Smoke { 2 } else { families * ROUNDS };
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let restarts = (0..restarts).map(|index| restart(index, slice, &mut rng)).collect();
-    Plan { restarts }
-}
-
-fn restart(index: usize, seconds: f64, rng: &mut ChaCha8Rng) -> Restart {
-    // Either twin in turns, so that both have served equally much.
-    let plain = if index.is_multiple_of(2) { Arm::Monolith } else { Arm::Twin };
-    let mut blocks: Vec<Block> = Vec::new();
-    let comparisons = [Comparison::Null, Comparison::Planted, Comparison::Waiting];
-    for comparison in comparisons.into_iter().cycle().take(BLOCKS * comparisons.len()) {
-        let [first, b] = comparison.arms();
-        let a = if comparison == Comparison::Null { first } else { plain };
-        let order = if rng.next_u64() & 1 == 0 { [a, b, b, a] } else { [b, a, a, b] };
-        let (page, seed) = (Page::Home, rng.next_u64());
-        blocks.push(Block::Steady { comparison, page, order: order.into(), seconds, seed });
-    }
-    // Fisher and Yates.
-    for last in (1..blocks.len()).rev() {
-        blocks.swap(last, below(rng, last + 1));
-    }
-    Restart { arms: vec![Arm::Monolith, Arm::Twin, Arm::Planted, Arm::Waiting], blocks }
+    let restarts = COMPARISONS.into_iter().cycle().take(rounds * COMPARISONS.len());
+    let duel = |comparison| Restart::duel(comparison, &[(Page::Home, BLOCKS)], slice, &mut rng);
+    Plan { restarts: restarts.map(duel).collect() }
 }

@@ -10,8 +10,7 @@ use crate::experiment::{Card, Design, Experiment, Preset};
 use crate::judge::summary::Metric;
 use crate::judge::{Limit, Question};
 use crate::plan::{Block, Plan, Restart};
-use crate::record::{Arm, Comparison, Page};
-use crate::stats::below;
+use crate::record::{Comparison, Page};
 
 /// p99 of latency that the goodput has to keep, milliseconds.
 const SLO_MS: f64 = 25.0;
@@ -78,8 +77,8 @@ const QUESTIONS: [Question; 3] = [
 
 /// How much of everything a preset measures.
 struct Amount {
-    /// Server starts: the level that intervals rest on.
-    restarts: usize,
+    /// Server starts of each comparison: the level that intervals rest on.
+    rounds: usize,
     /// ABBA blocks per restart, for each question and page, and for the twins.
     blocks: usize,
     /// ABBA blocks per restart for the planted control: it has to find a small effect.
@@ -88,7 +87,7 @@ struct Amount {
     slice: f64,
     /// Length of a slice of the planted control, which needs CPU only, seconds.
     planted_slice: f64,
-    /// Every how many restarts goodput is searched for.
+    /// Every how many rounds goodput is searched for.
     capacity_every: usize,
     /// Pages on which it is.
     capacity_pages: &'static [Page],
@@ -109,7 +108,7 @@ impl Amount {
         const BOTH: &[Page] = &[Page::Home, Page::Article];
         match preset {
             Preset::Smoke => Self {
-                restarts: 2,
+                rounds: 2,
                 blocks: 1,
                 planted_blocks: 1,
                 slice: 0.15,
@@ -120,7 +119,7 @@ impl Amount {
                 step: 0.2,
             },
             Preset::Quick => Self {
-                restarts: 16,
+                rounds: 16,
                 blocks: 6,
                 planted_blocks: 12,
                 slice: 0.1,
@@ -131,7 +130,7 @@ impl Amount {
                 step: 0.4,
             },
             Preset::Standard => Self {
-                restarts: 40,
+                rounds: 40,
                 blocks: 12,
                 planted_blocks: 12,
                 slice: 0.1,
@@ -142,7 +141,7 @@ impl Amount {
                 step: 1.0,
             },
             Preset::Full => Self {
-                restarts: 60,
+                rounds: 60,
                 blocks: 24,
                 planted_blocks: 24,
                 slice: 0.25,
@@ -156,57 +155,37 @@ impl Amount {
     }
 }
 
-/// What to measure. Within a restart the order of blocks is drawn, and so is whether a block runs
-/// ABBA or BAAB: drift of the machine then falls on both arms alike. Searches for the goodput come
-/// last, so that what overload leaves behind reaches no steady slice.
-///
-/// The plain monolith of the question and of the planted control is one of the twins, each in every
-/// other block: else one of them would have served three times as many requests as the other whenever
-/// the two are compared, and they would be no twins. One that was used more takes a few percent more
-/// CPU per page, as each of its connections to the database has more of it in its cache.
+/// What to measure: in each round a restart for the question itself, one for the twins, one for what is
+/// planted. Searches for the goodput come last in theirs, so that what overload leaves behind reaches
+/// no steady slice.
 pub fn plan(preset: Preset, seed: u64) -> Plan {
     let amount = Amount::of(preset);
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let restarts = (0..amount.restarts).map(|index| restart(&amount, index, &mut rng)).collect();
+    let restarts = (0..amount.rounds).flat_map(|index| round(&amount, index, &mut rng)).collect();
     Plan { restarts }
 }
 
-fn restart(amount: &Amount, index: usize, rng: &mut ChaCha8Rng) -> Restart {
-    let contrasts = [
-        (Comparison::Boundary, Page::Home, amount.blocks, amount.slice),
-        (Comparison::Boundary, Page::Article, amount.blocks, amount.slice),
-        (Comparison::Null, Page::Home, amount.blocks, amount.slice),
-        (Comparison::Planted, Page::Home, amount.planted_blocks, amount.planted_slice),
-    ];
-    let arms = |comparison: Comparison, turn: usize| match comparison {
-        Comparison::Null => comparison.arms(),
-        _ => [[Arm::Monolith, Arm::Twin][turn % 2], comparison.arms()[1]],
-    };
-    let mut blocks: Vec<Block> = Vec::new();
-    for (comparison, page, number, seconds) in contrasts {
-        for turn in 0..number {
-            let [a, b] = arms(comparison, index + turn);
-            let order = if rng.next_u64() & 1 == 0 { [a, b, b, a] } else { [b, a, a, b] };
-            let seed = rng.next_u64();
-            blocks.push(Block::Steady { comparison, page, order: order.into(), seconds, seed });
-        }
-    }
-    // Fisher and Yates.
-    for last in (1..blocks.len()).rev() {
-        blocks.swap(last, below(rng, last + 1));
-    }
+fn round(amount: &Amount, index: usize, rng: &mut ChaCha8Rng) -> [Restart; 3] {
+    let Amount { blocks, slice, .. } = *amount;
+    let both = [(Page::Home, blocks), (Page::Article, blocks)];
+    let planted = [(Page::Home, amount.planted_blocks)];
+    let mut boundary = Restart::duel(Comparison::Boundary, &both, slice, rng);
     if index.is_multiple_of(amount.capacity_every) {
-        blocks.extend(amount.capacity_pages.iter().map(|&page| Block::Capacity {
+        boundary.blocks.extend(amount.capacity_pages.iter().map(|&page| Block::Capacity {
             comparison: Comparison::Boundary,
             page,
-            arms: arms(Comparison::Boundary, index / amount.capacity_every).into(),
+            arms: boundary.arms.clone(),
             steps: amount.steps,
             seconds: amount.step,
             slo_ms: SLO_MS,
             seed: rng.next_u64(),
         }));
     }
-    Restart { arms: vec![Arm::Monolith, Arm::Split, Arm::Twin, Arm::Planted], blocks }
+    [
+        boundary,
+        Restart::duel(Comparison::Null, &both[..1], slice, rng),
+        Restart::duel(Comparison::Planted, &planted, amount.planted_slice, rng),
+    ]
 }
 
 #[cfg(test)]
