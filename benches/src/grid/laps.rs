@@ -22,6 +22,7 @@ use crate::{
     link::{self, Achieved, Link},
     load::{CROWD, Times},
     probe::{self, Scope, Usage, Waiting, Watched},
+    record::Arm,
     stats::{rounded, shuffle},
 };
 
@@ -36,6 +37,12 @@ const WARM_UP: usize = 2;
 
 /// Requests before the first lap: connections are made, statements are prepared.
 const FIRST_WARM_UP: usize = 60;
+
+/// Monoliths that differ in nothing but what is planted in them: those that controls compare.
+const ALIKE: [Arm; 4] = [Arm::Monolith, Arm::Twin, Arm::Planted, Arm::Waiting];
+
+/// How long each of those is asked for what is asked of any, before the first lap.
+const DIET: Amount = Amount { requests: 400, seconds: 0.2 };
 
 /// How often a trial is measured that does not count. If none does, the whole round counts for
 /// nothing.
@@ -93,6 +100,10 @@ pub(super) async fn round(
     let mut watched: Vec<Watched> = systems.iter().flatten().flat_map(System::watched).collect();
     watched.extend(places.iter().flat_map(|place| place.site.seeded.watched()));
     watched.extend(links.iter().flatten().map(carries).chain([me()]));
+    for cell in &diet(cells) {
+        let mut course = Course::new(cell, places, &systems, &links).await?;
+        fleets[course.here].unless_one_dies(course.turns(DIET)).await?;
+    }
     let mut trials = Vec::new();
     let mut pending: Vec<&Cell> = cells.iter().collect();
     for _ in 0..TRIES {
@@ -117,6 +128,26 @@ pub(super) async fn round(
         link.stop().await?;
     }
     Ok(trials)
+}
+
+/// What makes twins alike: each of them is asked for whatever any of them is, since a server that has
+/// shown articles takes a few percent more for a home page from then on: its connections to the database
+/// keep more of it in their caches.
+fn diet(cells: &[Cell]) -> Vec<Cell> {
+    let of_alike = || cells.iter().filter(|cell| ALIKE.contains(&cell.arm));
+    let mut diet: Vec<Cell> = Vec::new();
+    for cell in of_alike() {
+        let here = of_alike().filter(|other| other.articles == cell.articles);
+        for arm in here.map(|other| other.arm) {
+            let taken = |other: &Cell| {
+                (other.arm, other.articles) == (arm, cell.articles) && other.view == cell.view
+            };
+            if !diet.iter().any(taken) {
+                diet.push(Cell { arm, visitors: 1, ..cell.clone() });
+            }
+        }
+    }
+    diet
 }
 
 async fn laps(
@@ -321,5 +352,36 @@ async fn added(link: &mut Option<&mut Link>) -> anyhow::Result<Option<Achieved>>
     match link {
         Some(link) => link.achieved().await.map(Some),
         None => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn twins_are_asked_for_the_same_whatever_is_measured_on_them() {
+        let cell = |arm, view, articles| Cell::new("cell", arm, view, (articles, 100));
+        let cells = [
+            cell(Arm::Monolith, Replay::Home, 1_000),
+            cell(Arm::Monolith, Replay::Article, 1_000),
+            cell(Arm::Monolith, Replay::Tag, 10_000),
+            cell(Arm::Twin, Replay::Home, 1_000),
+            cell(Arm::Floor, Replay::Home, 1_000),
+        ];
+        let mut asked: Vec<_> =
+            diet(&cells).iter().map(|cell| (cell.articles, cell.view, cell.arm)).collect();
+        asked.sort();
+        let (monolith, twin) = (Arm::Monolith, Arm::Twin);
+        assert_eq!(
+            asked,
+            [
+                (1_000, Replay::Home, monolith),
+                (1_000, Replay::Home, twin),
+                (1_000, Replay::Article, monolith),
+                (1_000, Replay::Article, twin),
+                (10_000, Replay::Tag, monolith),
+            ]
+        );
     }
 }
