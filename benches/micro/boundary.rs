@@ -131,7 +131,7 @@ fn boundary(criterion: &mut Criterion) {
         (Wire::over(unix).await, Wire::over(tcp).await)
     });
     let origin = format!("http://{address}");
-    let elsewhere = Remote::new(&BackendArgs { backend_url: origin.clone() });
+    let elsewhere = Remote::new(&BackendArgs::at(origin.clone()));
     let sides = Sides {
         runtime: &runtime,
         here: &here,

@@ -62,9 +62,10 @@ fn it_outlives_its_backend() {
 
 #[test]
 fn it_refuses_bad_settings_in_one_line() {
-    let cases: [(&str, &[(&str, &str)]); 3] = [
+    let cases: [(&str, &[(&str, &str)]); 4] = [
         ("--backend-url", &[]),
         ("--backend-url", &[("BACKEND_URL", "localhost:3002/api")]),
+        ("--backend-http", &[("BACKEND_URL", "http://127.0.0.1:1"), ("BACKEND_HTTP", "3")]),
         ("--listen", &[("BACKEND_URL", "http://127.0.0.1:1"), ("LISTEN", "here")]),
     ];
     for (setting, env) in cases {

@@ -219,7 +219,7 @@ async fn same_data(balancers: &[Inspected]) -> anyhow::Result<Dataset> {
 
 /// How many articles a server has, and the newest one's name.
 async fn newest(api: SocketAddr) -> anyhow::Result<(u64, Option<String>)> {
-    let remote = Remote::new(&BackendArgs { backend_url: format!("http://{api}") })?;
+    let remote = Remote::new(&BackendArgs::at(format!("http://{api}")))?;
     let id = RequestId::parse("lab-compose").context("a constant")?;
     let caller = Caller::new(None, id, Duration::from_secs(10));
     let one = ListArticles { limit: 1, ..ListArticles::default() };

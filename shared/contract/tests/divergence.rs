@@ -30,8 +30,8 @@ use contract::{
     in_memory::InMemory,
 };
 use pages::Settings;
-use remote::{BackendArgs, Remote};
-use served::{Served, api, remote};
+use remote::{BackendArgs, HttpVersion, Remote};
+use served::{Served, api, remote, remote_over};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream, UnixListener},
@@ -40,6 +40,9 @@ use tower::ServiceExt;
 
 const NOT_DONE: Error = Error::Unavailable(Outcome::NotDone);
 const UNKNOWN: Error = Error::Unavailable(Outcome::Unknown);
+
+/// What holds of a call holds whichever of them it is sent by.
+const VERSIONS: [HttpVersion; 2] = [HttpVersion::One, HttpVersion::Two];
 
 fn dataset() -> Dataset {
     Dataset::new(Size { users: 5, articles: 20, ..Size::default() }, 3)
@@ -73,33 +76,37 @@ fn is_internal<T: std::fmt::Debug>(answer: &Result<T>) -> bool {
 
 #[tokio::test]
 async fn nobody_listens() {
-    // A port that was free a moment ago.
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let remote = remote(listener.local_addr().unwrap());
-    drop(listener);
-    assert_eq!(read(&remote, &patient()).await, Err(NOT_DONE));
-    assert_eq!(write(&remote, &patient()).await, Err(NOT_DONE), "it was certainly never sent");
-    assert_eq!(remote.ready().await, Err(NOT_DONE));
+    for version in VERSIONS {
+        // A port that was free a moment ago.
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let remote = remote_over(version, listener.local_addr().unwrap());
+        drop(listener);
+        assert_eq!(read(&remote, &patient()).await, Err(NOT_DONE));
+        assert_eq!(write(&remote, &patient()).await, Err(NOT_DONE), "it was certainly never sent");
+        assert_eq!(remote.ready().await, Err(NOT_DONE));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_answer_within_the_budget() {
-    let calls = Arc::new(AtomicUsize::new(0));
-    let counted = calls.clone();
-    let never = move || {
-        counted.fetch_add(1, Ordering::Relaxed);
-        std::future::pending::<()>()
-    };
-    let backend = Served::router(Router::new().fallback(never)).await;
-    let remote = remote(backend.address);
-    let budget = Duration::from_millis(300);
+    for version in VERSIONS {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counted = calls.clone();
+        let never = move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            std::future::pending::<()>()
+        };
+        let backend = Served::router(Router::new().fallback(never)).await;
+        let remote = remote_over(version, backend.address);
+        let budget = Duration::from_millis(300);
 
-    let start = Instant::now();
-    assert_eq!(read(&remote, &caller(budget)).await, Err(NOT_DONE), "a read changes nothing");
-    assert!(start.elapsed() >= budget);
-    assert_eq!(write(&remote, &caller(budget)).await, Err(UNKNOWN), "it may still be done");
-    assert_eq!(calls.load(Ordering::Relaxed), 2, "when the time is up, nothing is repeated");
-    assert_eq!(remote.ready().await, Err(NOT_DONE), "this question has a limit of its own");
+        let start = Instant::now();
+        assert_eq!(read(&remote, &caller(budget)).await, Err(NOT_DONE), "a read changes nothing");
+        assert!(start.elapsed() >= budget);
+        assert_eq!(write(&remote, &caller(budget)).await, Err(UNKNOWN), "it may still be done");
+        assert_eq!(calls.load(Ordering::Relaxed), 2, "when the time is up, nothing is repeated");
+        assert_eq!(remote.ready().await, Err(NOT_DONE), "this question has a limit of its own");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,6 +120,7 @@ async fn a_call_without_any_time_left_is_not_sent() {
 
 /// A backend that answers every request alike, and counts them.
 async fn answering(
+    version: HttpVersion,
     status: u16,
     headers: &[(&'static str, &'static str)],
     body: impl Into<String>,
@@ -129,76 +137,95 @@ async fn answering(
         std::future::ready(answer.clone().into_response())
     };
     let backend = Served::router(Router::new().fallback(handler)).await;
-    let remote = remote(backend.address);
+    let remote = remote_over(version, backend.address);
     (backend, remote, calls)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_that_are_not_the_contracts_are_a_fault_of_ours_and_not_of_the_visitor() {
-    let missing_route = r#"{"errors":{"route":["not found"]}}"#;
-    for (status, body) in [
-        (200, ""),
-        (200, "<html>Welcome to nginx</html>"),
-        (200, "null"),
-        (200, r#"{"article": {"slug": "x"}}"#),
-        (200, r#"{"user": {"email": 5}}"#),
-        (204, ""),
-        (301, ""),
-        (400, "Bad Request"),
-        (404, "<html>404</html>"),
-        (404, missing_route),
-        (413, "too large"),
-        (418, r#"{"errors":{"article":["not found"]}}"#),
-        (422, "plain text"),
-        (500, r#"{"errors":{"server":["internal error"]}}"#),
-    ] {
-        let (_backend, remote, calls) =
-            answering(status, &[("location", "/elsewhere")], body).await;
-        let answer = read(&remote, &patient()).await;
-        assert!(is_internal(&answer), "{status} {body:?} became {answer:?}");
-        let answer = write(&remote, &patient()).await;
-        assert!(is_internal(&answer), "{status} {body:?} became {answer:?}");
-        assert_eq!(calls.load(Ordering::Relaxed), 2, "{status}: no repetition helps, no redirect");
+    for version in VERSIONS {
+        let missing_route = r#"{"errors":{"route":["not found"]}}"#;
+        for (status, body) in [
+            (200, ""),
+            (200, "<html>Welcome to nginx</html>"),
+            (200, "null"),
+            (200, r#"{"article": {"slug": "x"}}"#),
+            (200, r#"{"user": {"email": 5}}"#),
+            (204, ""),
+            (301, ""),
+            (400, "Bad Request"),
+            (404, "<html>404</html>"),
+            (404, missing_route),
+            (413, "too large"),
+            (418, r#"{"errors":{"article":["not found"]}}"#),
+            (422, "plain text"),
+            (500, r#"{"errors":{"server":["internal error"]}}"#),
+        ] {
+            let (_backend, remote, calls) =
+                answering(version, status, &[("location", "/elsewhere")], body).await;
+            let answer = read(&remote, &patient()).await;
+            assert!(is_internal(&answer), "{status} {body:?} became {answer:?}");
+            let answer = write(&remote, &patient()).await;
+            assert!(is_internal(&answer), "{status} {body:?} became {answer:?}");
+            assert_eq!(
+                calls.load(Ordering::Relaxed),
+                2,
+                "{status}: no repetition helps, no redirect"
+            );
+        }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_without_end_is_not_taken_in() {
-    let (_backend, remote, _) = answering(200, &[], "x".repeat(9 * 1024 * 1024)).await;
-    assert!(is_internal(&read(&remote, &patient()).await));
+    for version in VERSIONS {
+        let (_backend, remote, _) = answering(version, 200, &[], "x".repeat(9 * 1024 * 1024)).await;
+        assert!(is_internal(&read(&remote, &patient()).await));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_backend_refuses_is_what_the_caller_is_told() {
-    let (_backend, remote, _) =
-        answering(404, &[], r#"{"errors":{"article":["not found"]}}"#).await;
-    assert_eq!(read(&remote, &patient()).await, Err(Error::NotFound(Resource::Article)));
+    for version in VERSIONS {
+        let (_backend, remote, _) =
+            answering(version, 404, &[], r#"{"errors":{"article":["not found"]}}"#).await;
+        assert_eq!(read(&remote, &patient()).await, Err(Error::NotFound(Resource::Article)));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn accidents_of_a_gateway_are_repeated_once_but_never_for_a_write() {
-    for (status, write_becomes) in [(502, UNKNOWN), (503, NOT_DONE)] {
-        let (_backend, remote, calls) = answering(status, &[], "<html>gateway</html>").await;
-        assert_eq!(read(&remote, &patient()).await, Err(NOT_DONE), "{status}");
-        assert_eq!(calls.swap(0, Ordering::Relaxed), 2, "{status}: once more");
-        assert_eq!(write(&remote, &patient()).await, Err(write_becomes), "{status}");
-        assert_eq!(calls.load(Ordering::Relaxed), 1, "{status}: never twice");
+    for version in VERSIONS {
+        for (status, write_becomes) in [(502, UNKNOWN), (503, NOT_DONE)] {
+            let (_backend, remote, calls) =
+                answering(version, status, &[], "<html>gateway</html>").await;
+            assert_eq!(read(&remote, &patient()).await, Err(NOT_DONE), "{status}");
+            assert_eq!(calls.swap(0, Ordering::Relaxed), 2, "{status}: once more");
+            assert_eq!(write(&remote, &patient()).await, Err(write_becomes), "{status}");
+            assert_eq!(calls.load(Ordering::Relaxed), 1, "{status}: never twice");
+        }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backend_that_asks_for_a_pause_gets_it() {
-    let headers = [("retry-after", "1")];
-    let body = r#"{"errors":{"service":["is unavailable, nothing was changed"]}}"#;
-    let (_backend, remote, calls) = answering(503, &headers, body).await;
-    assert_eq!(read(&remote, &patient()).await, Err(NOT_DONE));
-    assert_eq!(calls.swap(0, Ordering::Relaxed), 1, "no repetition");
-    assert_eq!(write(&remote, &patient()).await, Err(NOT_DONE), "the backend says so itself");
+    for version in VERSIONS {
+        let headers = [("retry-after", "1")];
+        let body = r#"{"errors":{"service":["is unavailable, nothing was changed"]}}"#;
+        let (_backend, remote, calls) = answering(version, 503, &headers, body).await;
+        assert_eq!(read(&remote, &patient()).await, Err(NOT_DONE));
+        assert_eq!(calls.swap(0, Ordering::Relaxed), 1, "no repetition");
+        assert_eq!(write(&remote, &patient()).await, Err(NOT_DONE), "the backend says so itself");
 
-    let body = r#"{"errors":{"service":["did not answer, the outcome is unknown"]}}"#;
-    let (_backend, remote, _) = answering(503, &headers, body).await;
-    assert_eq!(write(&remote, &patient()).await, Err(UNKNOWN), "the backend does not know either");
-    assert_eq!(read(&remote, &patient()).await, Err(NOT_DONE), "a read changes nothing");
+        let body = r#"{"errors":{"service":["did not answer, the outcome is unknown"]}}"#;
+        let (_backend, remote, _) = answering(version, 503, &headers, body).await;
+        assert_eq!(
+            write(&remote, &patient()).await,
+            Err(UNKNOWN),
+            "the backend does not know either"
+        );
+        assert_eq!(read(&remote, &patient()).await, Err(NOT_DONE), "a read changes nothing");
+    }
 }
 
 /// A backend that reads one request from each connection, sends some bytes, and hangs up.
@@ -265,7 +292,7 @@ async fn a_unix_socket_has_the_same_accidents() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("backend.sock");
     let backend_url = format!("unix:{}", path.display());
-    let remote = Remote::new(&BackendArgs { backend_url }).unwrap();
+    let remote = Remote::new(&BackendArgs::at(backend_url)).unwrap();
     for what in ["there is no such file", "nobody listens on it any more"] {
         assert_eq!(read(&remote, &patient()).await, Err(NOT_DONE), "{what}");
         assert_eq!(write(&remote, &patient()).await, Err(NOT_DONE), "{what}");
@@ -316,74 +343,81 @@ async fn signing_in_changes_nothing_and_is_tried_once_more() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_of_the_backend_is_survived() {
-    let port = InMemory::new(&dataset());
-    let backend = Served::api(port.clone()).await;
-    let address = backend.address;
-    let remote = remote(address);
-    read(&remote, &patient()).await.unwrap();
+    for version in VERSIONS {
+        let port = InMemory::new(&dataset());
+        let backend = Served::api(port.clone()).await;
+        let address = backend.address;
+        let remote = remote_over(version, address);
+        read(&remote, &patient()).await.unwrap();
 
-    // Restarted between two calls: the pool holds a connection to a server that is gone.
-    drop(backend);
-    let backend = Served::router_at(address, api(port.clone())).await;
-    read(&remote, &patient()).await.expect("a reader does not notice");
+        // Restarted between two calls: the pool holds a connection to a server that is gone.
+        drop(backend);
+        let backend = Served::router_at(address, api(port.clone())).await;
+        read(&remote, &patient()).await.expect("a reader does not notice");
 
-    // Gone for longer.
-    drop(backend);
-    while TcpStream::connect(address).await.is_ok() {
-        tokio::task::yield_now().await;
+        // Gone for longer.
+        drop(backend);
+        while TcpStream::connect(address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(read(&remote, &patient()).await, Err(NOT_DONE));
+        assert_eq!(remote.ready().await, Err(NOT_DONE));
+
+        // And back.
+        let _backend = Served::router_at(address, api(port)).await;
+        read(&remote, &patient()).await.expect("an answer");
+        write(&remote, &patient()).await.expect("a new account");
+        assert_eq!(remote.ready().await, Ok(()));
     }
-    assert_eq!(read(&remote, &patient()).await, Err(NOT_DONE));
-    assert_eq!(remote.ready().await, Err(NOT_DONE));
-
-    // And back.
-    let _backend = Served::router_at(address, api(port)).await;
-    read(&remote, &patient()).await.expect("an answer");
-    write(&remote, &patient()).await.expect("a new account");
-    assert_eq!(remote.ready().await, Ok(()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_say_so_while_the_backend_is_gone_and_recover_by_themselves() {
-    let port = InMemory::new(&dataset());
-    let backend = Served::api(port.clone()).await;
-    let address = backend.address;
-    let settings = Settings { budget: Duration::from_secs(20), ..Settings::default() };
-    let frontend = pages::router(remote(address), settings);
-    let home = || async {
-        let request = Request::get("/").body(Body::empty()).unwrap();
-        let answer = frontend.clone().oneshot(request).await.unwrap();
-        let status = answer.status();
-        let body = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
-        (status, String::from_utf8(body.to_vec()).unwrap())
-    };
-    assert_eq!(home().await.0, StatusCode::OK);
-    drop(backend);
-    while TcpStream::connect(address).await.is_ok() {
-        tokio::task::yield_now().await;
+    for version in VERSIONS {
+        let port = InMemory::new(&dataset());
+        let backend = Served::api(port.clone()).await;
+        let address = backend.address;
+        let settings = Settings { budget: Duration::from_secs(20), ..Settings::default() };
+        let frontend = pages::router(remote_over(version, address), settings);
+        let home = || async {
+            let request = Request::get("/").body(Body::empty()).unwrap();
+            let answer = frontend.clone().oneshot(request).await.unwrap();
+            let status = answer.status();
+            let body = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+            (status, String::from_utf8(body.to_vec()).unwrap())
+        };
+        assert_eq!(home().await.0, StatusCode::OK);
+        drop(backend);
+        while TcpStream::connect(address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        let (status, page) = home().await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(page.contains("navbar"), "a page with the layout, and not a blank one: {page}");
+        let _backend = Served::router_at(address, api(port)).await;
+        assert_eq!(home().await.0, StatusCode::OK);
     }
-    let (status, page) = home().await;
-    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-    assert!(page.contains("navbar"), "a page with the layout, and not a blank one: {page}");
-    let _backend = Served::router_at(address, api(port)).await;
-    assert_eq!(home().await.0, StatusCode::OK);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn token_number_and_what_is_left_of_the_budget_go_along() {
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let noted = seen.clone();
-    let note = move |headers: HeaderMap| {
-        noted.lock().unwrap().push(headers);
-        std::future::ready(StatusCode::BAD_GATEWAY)
-    };
-    let backend = Served::router(Router::new().fallback(note)).await;
-    let _ = read(&remote(backend.address), &patient()).await;
-    let seen = seen.lock().unwrap();
-    let budgets: Vec<_> = seen.iter().map(|headers| wire::to_budget(headers).unwrap()).collect();
-    assert!(budgets[0] <= Duration::from_secs(20) && budgets[0] > Duration::from_secs(1));
-    assert!(budgets[1] < budgets[0], "the second attempt has less time left: {budgets:?}");
-    for headers in seen.iter() {
-        assert_eq!(wire::to_token(headers), patient().token);
-        assert_eq!(wire::to_request_id(headers).unwrap().as_str(), "test-7");
+    for version in VERSIONS {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let noted = seen.clone();
+        let note = move |headers: HeaderMap| {
+            noted.lock().unwrap().push(headers);
+            std::future::ready(StatusCode::BAD_GATEWAY)
+        };
+        let backend = Served::router(Router::new().fallback(note)).await;
+        let _ = read(&remote_over(version, backend.address), &patient()).await;
+        let seen = seen.lock().unwrap();
+        let budgets: Vec<_> =
+            seen.iter().map(|headers| wire::to_budget(headers).unwrap()).collect();
+        assert!(budgets[0] <= Duration::from_secs(20) && budgets[0] > Duration::from_secs(1));
+        assert!(budgets[1] < budgets[0], "the second attempt has less time left: {budgets:?}");
+        for headers in seen.iter() {
+            assert_eq!(wire::to_token(headers), patient().token);
+            assert_eq!(wire::to_request_id(headers).unwrap().as_str(), "test-7");
+        }
     }
 }

@@ -10,7 +10,7 @@ mod served;
 
 use std::collections::BTreeSet;
 
-use architecture::{Architecture, monolith, settings, split};
+use architecture::{Architecture, monolith, settings, split, split_by};
 use axum::Router;
 use contract::{
     databases,
@@ -18,6 +18,8 @@ use contract::{
     parity::{Target, Visitors, Who, corpus, difference, normalised},
 };
 use http::{Method, StatusCode};
+use remote::HttpVersion;
+use served::remote_over;
 
 fn dataset() -> Dataset {
     Dataset::new(Size { users: 30, articles: 130, ..Size::default() }, 11)
@@ -25,6 +27,15 @@ fn dataset() -> Dataset {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_requests_get_the_same_bytes() {
+    alike(HttpVersion::One).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_requests_get_the_same_bytes_over_http2() {
+    alike(HttpVersion::Two).await;
+}
+
+async fn alike(version: HttpVersion) {
     let requests = corpus(&dataset());
     let ones = databases::with(&dataset()).await;
     let others = databases::with(&dataset()).await;
@@ -32,9 +43,8 @@ async fn the_same_requests_get_the_same_bytes() {
         assert_eq!(one.engine, other.engine);
         let monolith =
             Visitors::sign_in(monolith(one.connect().await), &dataset(), &requests).await.unwrap();
-        let split = Visitors::sign_in(split(other.connect().await).await, &dataset(), &requests)
-            .await
-            .unwrap();
+        let split = split_by(|at| remote_over(version, at), other.connect().await).await;
+        let split = Visitors::sign_in(split, &dataset(), &requests).await.unwrap();
         let mut statuses = BTreeSet::new();
         for request in &requests {
             let left = normalised(monolith.ask(request).await.unwrap());

@@ -11,8 +11,8 @@ use contract::{
     in_memory::InMemory,
     suite,
 };
-use remote::{BackendArgs, Remote};
-use served::{Served, api, remote};
+use remote::{BackendArgs, HttpVersion, Remote};
+use served::{Served, api, remote, remote_over};
 use tempfile::TempDir;
 use tokio::net::UnixListener;
 
@@ -58,20 +58,32 @@ async fn in_process_behind_two_apis() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn in_process_behind_an_api_over_http2() {
+    for database in databases::with(&dataset()).await {
+        println!("over HTTP/2, on {}", database.engine);
+        let backend = Served::api(database.connect().await).await;
+        suite::run(&remote_over(HttpVersion::Two, backend.address), &dataset()).await;
+    }
+}
+
 /// A client of a backend that is reached by its Unix socket, in `folder`.
-fn over_unix(port: impl Conduit, folder: &TempDir) -> Remote {
+fn over_unix(version: HttpVersion, port: impl Conduit, folder: &TempDir) -> Remote {
     let socket = folder.path().join("backend.sock");
     let listener = UnixListener::bind(&socket).unwrap();
     tokio::spawn(async move { axum::serve(listener, api(port)).await });
-    Remote::new(&BackendArgs { backend_url: format!("unix:{}", socket.display()) }).unwrap()
+    let args = BackendArgs::at(format!("unix:{}", socket.display()));
+    Remote::new(&BackendArgs { backend_http: version, ..args }).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn in_memory_behind_an_api_on_a_unix_socket() {
-    let folder = tempfile::tempdir().unwrap();
-    let remote = over_unix(InMemory::new(&dataset()), &folder);
-    remote.ready().await.unwrap();
-    suite::run(&remote, &dataset()).await;
+    for version in [HttpVersion::One, HttpVersion::Two] {
+        let folder = tempfile::tempdir().unwrap();
+        let remote = over_unix(version, InMemory::new(&dataset()), &folder);
+        remote.ready().await.unwrap();
+        suite::run(&remote, &dataset()).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,6 +91,7 @@ async fn in_process_behind_an_api_on_a_unix_socket() {
     for database in databases::with(&dataset()).await {
         println!("over a Unix socket, on {}", database.engine);
         let folder = tempfile::tempdir().unwrap();
-        suite::run(&over_unix(database.connect().await, &folder), &dataset()).await;
+        let remote = over_unix(HttpVersion::One, database.connect().await, &folder);
+        suite::run(&remote, &dataset()).await;
     }
 }

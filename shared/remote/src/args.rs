@@ -11,6 +11,24 @@ pub struct BackendArgs {
     /// Unix socket of a backend on this host
     #[arg(long, env = "BACKEND_URL", value_name = "URL")]
     pub backend_url: String,
+
+    /// Version of HTTP between the servers: 1 is HTTP/1.1, with as many connections as there are calls
+    /// in flight; 2 is HTTP/2 without TLS, with one connection that all calls share
+    #[arg(long, env = "BACKEND_HTTP", value_name = "VERSION", default_value = "1")]
+    pub backend_http: HttpVersion,
+}
+
+/// How the backend is spoken to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum HttpVersion {
+    /// HTTP/1.1: one call at a time over a connection.
+    #[default]
+    #[value(name = "1")]
+    One,
+    /// HTTP/2 with prior knowledge, that is, without asking first whether the backend speaks it: many
+    /// calls at a time over a connection.
+    #[value(name = "2")]
+    Two,
 }
 
 /// Why the connection to a backend can't even be prepared. One line that names the setting.
@@ -32,6 +50,11 @@ pub(crate) enum Address {
 const MAX_SOCKET_NAME: usize = 107;
 
 impl BackendArgs {
+    /// A backend at this address, and everything else as it is where no flag says otherwise.
+    pub fn at(backend_url: impl Into<String>) -> Self {
+        Self { backend_url: backend_url.into(), backend_http: HttpVersion::default() }
+    }
+
     /// Where the backend is.
     ///
     /// The messages don't repeat the address: somebody may have put a password into it.
@@ -86,7 +109,7 @@ mod tests {
     use super::*;
 
     fn authority(url: &str) -> Result<String, StartError> {
-        Ok(match (BackendArgs { backend_url: url.to_owned() }).address()? {
+        Ok(match BackendArgs::at(url).address()? {
             Address::Tcp(authority) => authority.to_string(),
             Address::Unix(path) => format!("the file {}", path.display()),
         })

@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use tracing::{Span, field::Empty};
 
 use crate::{
-    args::Address,
+    args::{Address, HttpVersion},
     connections::{Body, Connections, Fault},
 };
 
@@ -68,8 +68,8 @@ struct Call {
 type Attempt = std::result::Result<Response<Bytes>, Fault>;
 
 impl Client {
-    pub(crate) fn new(backend: Address) -> Self {
-        Self { connections: Arc::new(Connections::new(backend)) }
+    pub(crate) fn new(backend: Address, version: HttpVersion) -> Self {
+        Self { connections: Arc::new(Connections::new(backend, version)) }
     }
 
     pub(crate) async fn ready(&self) -> Result<()> {

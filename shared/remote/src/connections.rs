@@ -1,33 +1,33 @@
-//! Connections to the backend: kept, used again, and as many as there are calls in flight.
+//! Connections to the backend: how they are made, and how a request goes over one.
 //!
-//! One call at a time goes over a connection, as HTTP/1.1 has it, and takes it out of the pool for
-//! as long. What a library's client has on top (proxies, redirects, cookies, a stack of layers with
-//! a copy of the request in each) is no part of a hop between two servers of one app, but was a
-//! sixth of its cost; `docs/performance.md` has the figures.
+//! What a library's client has on top (proxies, redirects, cookies, a stack of layers with a copy of
+//! the request in each) is no part of a hop between two servers of one app, but was a sixth of its
+//! cost; `docs/performance.md` has the figures.
 
-use std::{
-    collections::VecDeque,
-    io,
-    path::PathBuf,
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::{io, path::PathBuf, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, header::HOST};
+use http::{
+    HeaderValue, Request, Response, Uri,
+    header::HOST,
+    uri::{Authority, Scheme},
+};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
     body::Incoming,
-    client::conn::http1::{self, SendRequest},
+    client::conn::{http1, http2},
 };
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, UnixStream},
     time::timeout,
 };
 
-use crate::args::Address;
+use crate::{
+    args::{Address, HttpVersion},
+    pool::{Connection, Pool},
+};
 
 /// What is sent as a request's body.
 pub(crate) type Body = Full<Bytes>;
@@ -35,10 +35,6 @@ pub(crate) type Body = Full<Bytes>;
 /// Less than the second after which TCP repeats a connection attempt that got lost: a second
 /// attempt of ours comes sooner.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
-
-/// For how long a connection waits for its next request. Whatever stands between two hosts forgets
-/// connections that are silent for longer, and tells nobody.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The longest answer that is taken in: a confused backend must not fill our memory.
 const MAX_ANSWER: usize = 8 * 1024 * 1024;
@@ -62,9 +58,8 @@ pub(crate) enum Fault {
 pub(crate) struct Connections {
     to: Destination,
     /// What every request says it is for.
-    name: HeaderValue,
-    /// In the order in which they were used last.
-    idle: Mutex<VecDeque<Idle>>,
+    name: Name,
+    pool: Pool,
 }
 
 /// What a connection is made to.
@@ -73,43 +68,50 @@ enum Destination {
     Unix(PathBuf),
 }
 
-struct Idle {
-    connection: SendRequest<Body>,
-    since: Instant,
+/// The server that a request is for. HTTP/1.1 has it in a header, HTTP/2 in the address.
+enum Name {
+    Header(HeaderValue),
+    Address(Authority),
 }
 
 impl Connections {
     /// No connections yet.
-    pub(crate) fn new(backend: Address) -> Self {
-        let (to, name) = match backend {
+    pub(crate) fn new(backend: Address, version: HttpVersion) -> Self {
+        let (to, authority) = match backend {
             Address::Tcp(authority) => {
-                let name = HeaderValue::try_from(authority.as_str());
-                let name = name.expect("an authority has only characters that a header may hold");
                 // An IPv6 address stands in brackets there, and only there.
                 let host = authority.host().trim_matches(['[', ']']).to_owned();
-                (Destination::Tcp { host, port: authority.port_u16().unwrap_or(80) }, name)
+                let port = authority.port_u16().unwrap_or(80);
+                (Destination::Tcp { host, port }, authority)
             }
             // HTTP wants a name; a file has none that could stand there.
-            Address::Unix(path) => (Destination::Unix(path), HeaderValue::from_static("localhost")),
+            Address::Unix(path) => (Destination::Unix(path), Authority::from_static("localhost")),
         };
-        Self { to, name, idle: Mutex::default() }
+        let name = match version {
+            HttpVersion::One => {
+                let name = HeaderValue::try_from(authority.as_str());
+                Name::Header(name.expect("an authority has only characters that a header may hold"))
+            }
+            HttpVersion::Two => Name::Address(authority),
+        };
+        Self { to, name, pool: Pool::new(version) }
     }
 
     /// Sends a request, whose URI is a path, and takes in the whole answer. Who gives up waiting,
-    /// by dropping this, closes the connection.
+    /// by dropping this, closes the connection for all later calls.
     pub(crate) async fn send(&self, mut request: Request<Body>) -> Result<Response<Bytes>, Fault> {
-        request.headers_mut().insert(HOST, self.name.clone());
+        self.name.put_into(&mut request).map_err(Fault::Connect)?;
         loop {
-            let kept = self.kept().await;
+            let kept = self.pool.kept().await;
             let is_new = kept.is_none();
             let mut connection = match kept {
                 Some(connection) => connection,
                 None => self.connect().await.map_err(Fault::Connect)?,
             };
-            let mut error = match connection.try_send_request(request).await {
+            let mut error = match connection.try_send(request).await {
                 Ok(answer) => {
                     let answer = whole(answer).await?;
-                    self.keep(connection);
+                    self.pool.keep(connection);
                     return Ok(answer);
                 }
                 Err(error) => error,
@@ -126,53 +128,57 @@ impl Connections {
         }
     }
 
-    /// The idle connection that was used last, so that a few stay warm and the others run out.
-    async fn kept(&self) -> Option<SendRequest<Body>> {
-        while let Some(mut connection) = self.take() {
-            if connection.ready().await.is_ok() {
-                return Some(connection);
-            }
-        }
-        None
-    }
-
-    fn take(&self) -> Option<SendRequest<Body>> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        while idle.front().is_some_and(|longest| longest.since.elapsed() > IDLE_TIMEOUT) {
-            idle.pop_front();
-        }
-        idle.pop_back().map(|last| last.connection)
-    }
-
-    fn keep(&self, connection: SendRequest<Body>) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.push_back(Idle { connection, since: Instant::now() });
-    }
-
-    async fn connect(&self) -> io::Result<SendRequest<Body>> {
+    async fn connect(&self) -> io::Result<Connection> {
         match &self.to {
             Destination::Tcp { host, port } => {
                 let connecting = TcpStream::connect((host.as_str(), *port));
                 let stream = timeout(CONNECT_TIMEOUT, connecting).await??;
                 // A short request must not wait for an acknowledgement of the one before.
                 stream.set_nodelay(true)?;
-                speak(stream).await
+                self.speak(stream).await
             }
             Destination::Unix(path) => {
-                speak(timeout(CONNECT_TIMEOUT, UnixStream::connect(path)).await??).await
+                self.speak(timeout(CONNECT_TIMEOUT, UnixStream::connect(path)).await??).await
+            }
+        }
+    }
+
+    /// What goes wrong with a connection later is told to whoever waits for an answer; so nobody looks
+    /// what its driver ends with.
+    async fn speak(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ) -> io::Result<Connection> {
+        let stream = TokioIo::new(stream);
+        match &self.pool {
+            Pool::Own(_) => {
+                let (sender, driver) = http1::handshake(stream).await.map_err(io::Error::other)?;
+                tokio::spawn(driver);
+                Ok(Connection::Own(sender))
+            }
+            Pool::Shared(slot) => {
+                let handshake = http2::handshake(TokioExecutor::new(), stream);
+                let (sender, driver) = handshake.await.map_err(io::Error::other)?;
+                tokio::spawn(driver);
+                Ok(Connection::Shared(slot.put(sender)))
             }
         }
     }
 }
 
-async fn speak(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-) -> io::Result<SendRequest<Body>> {
-    let (connection, driver) =
-        http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-    // What goes wrong with it is told to whoever waits for an answer.
-    tokio::spawn(driver);
-    Ok(connection)
+impl Name {
+    fn put_into(&self, request: &mut Request<Body>) -> io::Result<()> {
+        match self {
+            Self::Header(name) => _ = request.headers_mut().insert(HOST, name.clone()),
+            Self::Address(authority) => {
+                let mut parts = std::mem::take(request.uri_mut()).into_parts();
+                parts.scheme = Some(Scheme::HTTP);
+                parts.authority = Some(authority.clone());
+                *request.uri_mut() = Uri::from_parts(parts).map_err(io::Error::other)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 async fn whole(answer: Response<Incoming>) -> Result<Response<Bytes>, Fault> {

@@ -10,6 +10,7 @@
 mod args;
 mod client;
 mod connections;
+mod pool;
 
 use conduit::{
     Article, ArticlePage, ArticleSummary, ArticleUpdate, Caller, Comment, Conduit, Credentials,
@@ -22,7 +23,7 @@ use conduit::{
 };
 use http::Method;
 
-pub use args::{BackendArgs, StartError};
+pub use args::{BackendArgs, HttpVersion, StartError};
 pub use client::BACKEND_CALLS;
 use client::{Client, Repeat};
 
@@ -38,7 +39,7 @@ impl Remote {
     /// # Errors
     /// If the address is not one that can be called.
     pub fn new(args: &BackendArgs) -> std::result::Result<Self, StartError> {
-        Ok(Self { client: Client::new(args.address()?) })
+        Ok(Self { client: Client::new(args.address()?, args.backend_http) })
     }
 }
 

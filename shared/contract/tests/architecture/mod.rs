@@ -1,6 +1,6 @@
 //! Both architectures as routers in one process.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use axum::{
     Router,
@@ -11,6 +11,7 @@ use conduit::{Conduit, wire::API};
 use contract::parity::{Answer, Arm, Target};
 use http::HeaderValue;
 use pages::Settings;
+use remote::Remote;
 use tower::ServiceExt;
 
 use crate::served::{Served, remote};
@@ -37,9 +38,17 @@ pub(crate) fn monolith(here: impl Conduit) -> Architecture {
 
 /// Pages in one server, everything else in another.
 pub(crate) async fn split(here: impl Conduit) -> Architecture {
+    split_by(remote, here).await
+}
+
+/// The same, where this makes the client for the backend's address.
+pub(crate) async fn split_by(
+    client: impl Fn(SocketAddr) -> Remote,
+    here: impl Conduit,
+) -> Architecture {
     let api = Router::new().nest(API, api::router(here.clone()));
     let backend = Served::api(here).await;
-    let pages = pages::router(remote(backend.address), settings());
+    let pages = pages::router(client(backend.address), settings());
     Architecture { pages, api, _backend: Some(backend) }
 }
 

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use axum::{Router, http::StatusCode, routing::get};
 use conduit::Conduit;
-use remote::{BackendArgs, Remote};
+use remote::{BackendArgs, HttpVersion, Remote};
 use tokio::{net::TcpListener, runtime::Runtime};
 
 /// A server in the background. It dies, with all its connections, when this value goes.
@@ -66,5 +66,11 @@ pub(crate) fn api(port: impl Conduit) -> Router {
 
 /// A client of whatever listens, or will listen, at this address.
 pub(crate) fn remote(address: SocketAddr) -> Remote {
-    Remote::new(&BackendArgs { backend_url: format!("http://{address}") }).unwrap()
+    remote_over(HttpVersion::default(), address)
+}
+
+/// The same, by this version of HTTP.
+pub(crate) fn remote_over(version: HttpVersion, address: SocketAddr) -> Remote {
+    let args = BackendArgs::at(format!("http://{address}"));
+    Remote::new(&BackendArgs { backend_http: version, ..args }).unwrap()
 }
