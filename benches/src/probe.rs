@@ -1,7 +1,12 @@
 //! What processes cost: CPU to the nanosecond, resident memory, and what the rest of the machine
 //! did meanwhile.
 
-use std::{collections::BTreeMap, fs, io, time::Instant};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use anyhow::Context;
 use nix::{
@@ -167,14 +172,18 @@ impl Stat {
 pub fn waits(pid: Pid) -> anyhow::Result<u64> {
     let mut waits = 0;
     for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
-        let status = fs::read_to_string(thread?.path().join("status"))?;
-        let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-        waits += count.context("no voluntary_ctxt_switches in status")?.trim().parse::<u64>()?;
+        waits += waits_of(&thread?.path())?;
     }
     Ok(waits)
 }
 
-/// How threads have waited, all processes together, since each thread began.
+fn waits_of(thread: &Path) -> anyhow::Result<u64> {
+    let status = fs::read_to_string(thread.join("status"))?;
+    let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    Ok(count.context("no voluntary_ctxt_switches in status")?.trim().parse()?)
+}
+
+/// How threads have waited, all processes together, during a trial.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Waiting {
     /// How often one gave up its core to wait for something: a hand-over to another thread or process,
@@ -184,32 +193,50 @@ pub struct Waiting {
     pub queued_ms: f64,
 }
 
-impl Waiting {
-    /// That of these processes. What threads that have ended waited is not in it.
+/// Thread → how often it has given up its core, and how long it was ready and had none, nanoseconds,
+/// since it began.
+#[derive(Clone, Debug, Default)]
+pub struct Threads(BTreeMap<PathBuf, (u64, u64)>);
+
+impl Threads {
+    /// All threads of these processes.
     ///
     /// # Errors
     /// When a process is gone, or the kernel keeps no such account.
     pub fn of(processes: &[Watched]) -> anyhow::Result<Self> {
-        let mut all = Self::default();
+        let mut all = BTreeMap::new();
         for Watched { pid, .. } in processes {
-            all.times += waits(*pid)?;
             for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
-                // Time on a core, time in the queue for one, both in nanoseconds (proc(5)).
-                let account = fs::read_to_string(thread?.path().join("schedstat"))?;
-                let queued = account.split(' ').nth(1).context("schedstat is too short")?;
-                all.queued_ms += queued.parse::<u64>()? as f64 / 1e6;
+                let thread = thread?.path();
+                match account(&thread) {
+                    Ok(account) => _ = all.insert(thread, account),
+                    // A thread may end between the listing and the reading.
+                    Err(_) if !thread.exists() => {}
+                    Err(error) => return Err(error),
+                }
             }
         }
-        Ok(all)
+        Ok(Self(all))
     }
 
-    /// What was added since `earlier`.
-    pub fn since(self, earlier: Self) -> Self {
-        Self {
-            times: self.times.saturating_sub(earlier.times),
-            queued_ms: (self.queued_ms - earlier.queued_ms).max(0.0),
+    /// What was added since `earlier`. Of a thread that has ended since then nobody knows any more, so
+    /// nothing of it counts, also not what it had before.
+    pub fn since(&self, earlier: &Self) -> Waiting {
+        let mut added = Waiting::default();
+        for (thread, (times, queued_ns)) in &self.0 {
+            let before = earlier.0.get(thread).copied().unwrap_or_default();
+            added.times += times.saturating_sub(before.0);
+            added.queued_ms += queued_ns.saturating_sub(before.1) as f64 / 1e6;
         }
+        added
     }
+}
+
+fn account(thread: &Path) -> anyhow::Result<(u64, u64)> {
+    // Time on a core, time in the queue for one, both in nanoseconds (proc(5)).
+    let times = fs::read_to_string(thread.join("schedstat"))?;
+    let queued = times.split(' ').nth(1).context("schedstat is too short")?;
+    Ok((waits_of(thread)?, queued.parse()?))
 }
 
 /// Resident memory of all watched processes, MiB by name.
@@ -319,16 +346,27 @@ mod tests {
         let me = [Watched { name: "me".into(), pid: nix::unistd::getpid(), scope: Scope::Process }];
         let (go, come) = std::sync::mpsc::channel::<()>();
         let waiter = std::thread::spawn(move || come.iter().count());
-        let before = Waiting::of(&me).unwrap();
+        let before = Threads::of(&me).unwrap();
         for _ in 0..50 {
             go.send(()).unwrap();
             std::thread::sleep(std::time::Duration::from_micros(50));
         }
-        let waited = Waiting::of(&me).unwrap().since(before);
+        let waited = Threads::of(&me).unwrap().since(&before);
         // This thread alone has slept that often.
         assert!(waited.times >= 50 && waited.queued_ms >= 0.0, "{waited:?}");
         drop(go);
         assert_eq!(waiter.join().unwrap(), 50);
+    }
+
+    #[test]
+    fn a_thread_that_has_ended_takes_nothing_from_the_others() {
+        let at = |threads: &[(&str, u64, u64)]| {
+            let threads = threads.iter().map(|(name, times, ns)| (name.into(), (*times, *ns)));
+            Threads(threads.collect())
+        };
+        let before = at(&[("1", 5, 3_000_000), ("2", 900, 800_000_000)]);
+        let after = at(&[("1", 7, 4_000_000), ("3", 10, 500_000)]);
+        assert_eq!(after.since(&before), Waiting { times: 12, queued_ms: 1.5 });
     }
 
     #[test]

@@ -218,6 +218,8 @@ pub enum Arm {
     Hop,
     /// A split whose frontend reaches the backend over a Unix socket.
     UnixSocket,
+    /// A split whose frontend speaks HTTP/2 to the backend.
+    Http2,
     /// A split whose frontend reaches the backend over a link that delays.
     Link,
 }
@@ -244,6 +246,7 @@ impl Arm {
             Self::Floor => "floor",
             Self::Hop => "hop",
             Self::UnixSocket => "unix-socket",
+            Self::Http2 => "http2",
             Self::Link => "link",
         }
     }

@@ -19,13 +19,15 @@ const CARD: Card = Card {
             JSON, a socket, TCP, distance; and these add up to the whole.",
     hypothesis: "The rungs add up to the whole within 10 %. JSON is at most half of what the hop \
                  takes of the CPU for a short answer, and more than half for one of 512 KiB. A Unix \
-                 socket takes at most 0.9 times of what TCP adds.",
+                 socket takes at most 0.9 times of what TCP adds. HTTP/2 takes more than 1.05 times the \
+                 CPU of HTTP/1.1 for one visitor, and at most as much for 64, whose calls share a \
+                 connection.",
     smallest_effect: "10 % of the whole for the sum of the rungs; 10 % between the two kinds of \
-                      socket; half of the hop for JSON.",
+                      socket; half of the hop for JSON; 5 % of a page between the versions of HTTP.",
     region: "One call of the port in a page that does nothing else: a list of ten articles, or one \
-             article with a text of 1, 8, 64 or 512 KiB; HTTP/1.1 over connections that are kept; 1, \
-             8 or 64 visitors, each of whom waits for the answer; both servers on one core; links of \
-             0.2, 1 and 5 ms.",
+             article with a text of 1, 8, 64 or 512 KiB; HTTP/1.1 over connections that are kept, and \
+             beside it HTTP/2 without TLS over one; 1, 8 or 64 visitors, each of whom waits for the \
+             answer; both servers on one core; links of 0.2, 1 and 5 ms.",
     decision_rule: "Each claim names a figure and where it has to lie: supported when the whole 95 % \
                     interval lies there, refuted when it lies elsewhere, inconclusive otherwise, and \
                     when the answer hangs on rounds in which others used the CPU. A trial over a link \
@@ -41,9 +43,10 @@ const CARD: Card = Card {
          architectures and makes the hop a smaller share.",
     ],
     not_shown: &[
-        "HTTP/2 and HTTP/3, TLS, compression, other encodings than JSON.",
+        "HTTP/3, TLS, compression, other encodings than JSON. HTTP/2 over a link.",
         "A network that loses or reorders packets, or whose bandwidth is small.",
-        "How many system calls each rung takes.",
+        "How many system calls each rung takes: they are counted in a run of their own, `cargo lab \
+         syscalls`, because who counts them slows them down.",
         "More than one call: that is x2.",
     ],
     slo_ms: f64::INFINITY,
@@ -61,8 +64,16 @@ const NEAR: [(&str, Arm, bool); 4] = [
     ("function call", Arm::Monolith, false),
     ("JSON", Arm::Monolith, true),
     ("Unix socket", Arm::UnixSocket, false),
-    ("TCP", Arm::Split, false),
+    (TCP, Arm::Split, false),
 ];
+
+/// What stands beside the rung [`TCP`], and is no rung itself: the same with HTTP/2.
+pub const HTTP2: &str = "HTTP/2";
+
+const BESIDE: (&str, Arm, bool) = (HTTP2, Arm::Http2, false);
+
+/// The rung of a hop between processes of one machine, with HTTP/1.1.
+const TCP: &str = "TCP";
 
 /// Lengths of the link, microseconds. Over the first there is nothing but the relay.
 const RTTS_US: [u32; 4] = [0, 200, 1_000, 5_000];
@@ -84,7 +95,7 @@ pub fn grid(preset: Preset, _database: &str) -> Grid {
         Preset::Full => (80, 1_500, 0.8),
     };
     let mut cells = Vec::new();
-    for (name, arm, codec) in NEAR {
+    for (name, arm, codec) in NEAR.into_iter().chain([BESIDE]) {
         cells.push(Cell::new(name, arm, list(codec), DATA));
         for kib in TEXTS_KIB {
             cells.push(Cell::new(text(name, kib), arm, Replay::Text { kib, codec }, DATA));
@@ -117,6 +128,12 @@ pub fn grid(preset: Preset, _database: &str) -> Grid {
     }
 }
 
+/// The rungs that are on one machine, and HTTP/2: what each is called, who is asked, for a list of ten.
+pub fn next_door() -> Vec<(String, Arm, Replay)> {
+    let cell = |(name, arm, codec): (&str, Arm, bool)| (name.to_owned(), arm, list(codec));
+    NEAR.into_iter().chain([BESIDE]).map(cell).collect()
+}
+
 /// The rungs in order, by the names of their cells.
 pub fn rungs() -> Vec<String> {
     let near = NEAR.iter().map(|(name, ..)| (*name).to_owned());
@@ -146,6 +163,26 @@ pub fn crowd(rung: &str, visitors: u32) -> String {
     format!("{rung}, {visitors} visitors")
 }
 
+/// What is sent by both versions of HTTP: what it is called, and its cells, HTTP/1.1 first.
+pub fn by_both_versions() -> Vec<(String, [String; 2])> {
+    let cells = |name: &dyn Fn(&str) -> String| [TCP, HTTP2].map(name);
+    let mut both = vec![("a list of ten".to_owned(), cells(&str::to_owned))];
+    for visitors in CROWDS {
+        let name = |rung: &str| crowd(rung, visitors);
+        both.push((format!("a list of ten, {visitors} visitors"), cells(&name)));
+    }
+    for kib in TEXTS_KIB {
+        both.push((format!("a text of {kib} KiB"), cells(&|rung| text(rung, kib))));
+    }
+    both
+}
+
+/// What HTTP/2 takes against HTTP/1.1, by what is sent.
+pub fn by_http2(metric: Metric, what: &str) -> String {
+    let metric = if metric == Metric::P50 { "latency" } else { "CPU" };
+    format!("{metric} by HTTP/2 against HTTP/1.1, {what}")
+}
+
 fn derived() -> Vec<(String, Quantity)> {
     let mut derived = Vec::new();
     for pair in rungs().windows(2) {
@@ -155,13 +192,19 @@ fn derived() -> Vec<(String, Quantity)> {
             derived.push((added(metric, rung), quantity));
         }
     }
+    for (what, [one, two]) in by_both_versions() {
+        for metric in [Metric::CpuServers, Metric::P50] {
+            let quantity = Quantity::Ratio(metric, [two.clone(), one.clone()]);
+            derived.push((by_http2(metric, &what), quantity));
+        }
+    }
     derived
 }
 
 fn rules() -> Vec<Rule> {
     // What a rung has more than a function call, against what TCP has more.
     let added = |metric, rung: &str, of: &str| {
-        let [rung, hop] = [rung, "TCP"].map(|rung| format!("{rung}{of}"));
+        let [rung, hop] = [rung, TCP].map(|rung| format!("{rung}{of}"));
         let home = format!("function call{of}");
         Quantity::Added(metric, [rung, home.clone(), hop, home])
     };
@@ -206,5 +249,18 @@ fn rules() -> Vec<Rule> {
         ),
         sum(1_000),
         sum(5_000),
+        rule(
+            "For one visitor a page takes more than 1.05 times the CPU by HTTP/2 that it takes by \
+             HTTP/1.1",
+            Quantity::Ratio(cpu, [HTTP2, TCP].map(str::to_owned)),
+            1.05,
+            Bound::MoreThan,
+        ),
+        rule(
+            "While 64 visitors ask, a page takes at most as much CPU by HTTP/2 as by HTTP/1.1",
+            Quantity::Ratio(cpu, [HTTP2, TCP].map(|rung| crowd(rung, 64))),
+            1.0,
+            Bound::AtMost,
+        ),
     ]
 }

@@ -138,7 +138,7 @@ impl Rig {
                     let launch = app(MONOLITH)?.with_lab(self)?;
                     fleet.members.push(self.start_server(launch).await?);
                 }
-                Arm::Split | Arm::UnixSocket | Arm::Link => {
+                Arm::Split | Arm::UnixSocket | Arm::Http2 | Arm::Link => {
                     self.start_split(databases.of(*arm)?, *arm, name, &mut fleet).await?;
                 }
                 Arm::Floor => {

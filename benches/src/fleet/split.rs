@@ -39,7 +39,10 @@ impl Rig {
             }
             _ => format!("http://{address}"),
         };
-        let frontend = self.frontend(arm, url, name)?;
+        let mut frontend = self.frontend(arm, url, name)?;
+        if arm == Arm::Http2 {
+            frontend.args.extend(["--backend-http", "2"].map(str::to_owned));
+        }
         fleet.members.push(backend);
         fleet.members.push(self.start_server(frontend.with_lab(self)?).await?);
         Ok(())

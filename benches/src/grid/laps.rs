@@ -21,7 +21,7 @@ use crate::{
     fleet::{Fleet, System},
     link::{self, Achieved, Link},
     load::{CROWD, Times},
-    probe::{self, Scope, Usage, Waiting, Watched},
+    probe::{self, Scope, Threads, Usage, Waiting, Watched},
     record::Arm,
     stats::{rounded, shuffle},
 };
@@ -232,7 +232,7 @@ impl<'a> Course<'a> {
         };
         self.warm_up(WARM_UP, LAP.seconds).await?;
         added(&mut link).await?;
-        let waited = Waiting::of(&self.servers)?;
+        let waited = Threads::of(&self.servers)?;
         let before = probe::read(&self.watched)?;
         let begun = Instant::now();
         let (asked, times) = self
@@ -243,7 +243,7 @@ impl<'a> Course<'a> {
             .await?;
         let seconds = begun.elapsed().as_secs_f64();
         let usage = before.until(&probe::read(&self.watched)?);
-        let waiting = Waiting::of(&self.servers)?.since(waited);
+        let waiting = Threads::of(&self.servers)?.since(&waited);
         let achieved = added(&mut link).await?;
 
         let found = &mut self.found;

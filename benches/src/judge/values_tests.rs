@@ -58,6 +58,7 @@ fn latency(cell: &Cell, flaw: Flaw) -> f64 {
     let hop = match cell.arm {
         Arm::UnixSocket => 0.8 * H,
         Arm::Split | Arm::Link => H,
+        Arm::Http2 => 1.4 * H,
         _ if codec => 0.2 * H,
         _ => 0.0,
     };
@@ -205,6 +206,10 @@ fn rungs_add_up_and_each_is_what_was_put_in() {
         assert!((found.value - truth).abs() < 0.01, "{rung} adds {truth}, not {found:?}");
     }
     close(&summary, &added("link of 5 ms"), 4.0);
+    let by_http2 = ladder::by_http2(Metric::CpuServers, "a list of ten");
+    close(&summary, &by_http2, (0.2 + CALL + 1.4 * H) / (0.2 + CALL + H));
+    assert_eq!(outcome(&summary, "1.05 times the CPU by HTTP/2"), Some(Outcome::Supported));
+    assert_eq!(outcome(&summary, "at most as much CPU by HTTP/2"), Some(Outcome::Refuted));
     assert_eq!(outcome(&summary, "JSON is at most half"), Some(Outcome::Supported));
     assert_eq!(outcome(&summary, "512 KiB, JSON is more than half"), Some(Outcome::Refuted));
     assert_eq!(

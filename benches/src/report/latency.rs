@@ -2,6 +2,7 @@
 //! to be readable without the other.
 
 mod text;
+mod versions;
 
 use askama::Template;
 
@@ -58,6 +59,7 @@ struct Ladder {
     texts: String,
     why: Vec<[String; 5]>,
     crowds: [Crowds; 2],
+    versions: Vec<[String; 7]>,
 }
 
 /// What a page takes while 1, 8 and 64 visitors ask: rung by rung, of one kind.
@@ -120,11 +122,12 @@ fn rungs(summary: &Summary) -> Ladder {
         latency: rows(&mut latency.into_iter()),
         cpu: rows(&mut cpu.into_iter()),
         texts: texts(summary),
-        why: rungs.iter().filter_map(|rung| why(summary, rung)).collect(),
+        why: why_all(summary),
         crowds: [
             crowds(summary, "CPU of the servers per page", Metric::CpuServers),
             crowds(summary, "Latency p50", Metric::P50),
         ],
+        versions: versions::table(summary),
     }
 }
 
@@ -208,6 +211,16 @@ fn texts(summary: &Summary) -> String {
                       the numbers.",
     }
     .draw()
+}
+
+/// The heads of [`why_all`].
+const WHY: [&str; 5] =
+    ["Per page", "Latency p50", "CPU, servers", "Waiting for a core", "Hand-overs"];
+
+/// What a page takes on each rung, and by HTTP/2.
+fn why_all(summary: &Summary) -> Vec<[String; 5]> {
+    let cells = ladder::rungs().into_iter().chain([ladder::HTTP2.to_owned()]);
+    cells.filter_map(|cell| why(summary, &cell)).collect()
 }
 
 /// What a page on a rung takes: latency, CPU of the servers, time without a core, hand-overs.

@@ -41,6 +41,12 @@ fn the_rule_of_thumb_stands_where_it_is_looked_for() {
     assert!(rungs.markdown.contains("| latency added by JSON | 0.0"), "{}", rungs.markdown);
     assert!(rungs.markdown.contains("0 of 48 trials over a link were void"));
     assert!(rungs.html.contains("= link of 5 ms, measured"));
+    for text in [&rungs.html, &rungs.markdown] {
+        // Of 40 requests that waited 2 ms altogether.
+        assert!(text.contains("Waiting for a core") && text.contains("0.050"), "{text}");
+        assert!(text.contains("A list of ten, 64 visitors") && text.contains("by HTTP/2"));
+    }
+    assert!(!rungs.html.contains("+ HTTP/2"), "it is no rung");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The same in Markdown: for `report.md`, and for a README.
 
-use super::{level, rule};
+use super::{WHY, level, rule, versions, why_all};
 use crate::{
     count::How,
     experiments::x2,
@@ -24,13 +24,16 @@ pub(in crate::report) fn markdown(run: &Run, summary: &Summary) -> Option<String
         text += &format!("{}\n\n", rule.text());
     }
     text += "| Figure | |\n|---|--:|\n";
-    for Derived { name, found, .. } in &summary.derived {
+    // Ratios are changes, and stand in a table of their own.
+    for Derived { name, found, .. } in summary.derived.iter().filter(|it| it.unit != "×") {
         let shown = found.map_or_else(
             || "needs more rounds".to_owned(),
             |found| words::level_with_interval(Metric::P50, found),
         );
         text += &format!("| {name} | {shown} |\n");
     }
+    text += &table(WHY, why_all(summary));
+    text += &table(versions::HEADS, versions::table(summary));
     let trials = || run.grid.iter().flat_map(|cells| &cells.trials);
     let linked = trials().filter(|trial| trial.link.is_some()).count();
     let void = trials().filter(|trial| trial.void.is_some()).count();
@@ -39,6 +42,18 @@ pub(in crate::report) fn markdown(run: &Run, summary: &Summary) -> Option<String
          than 10 %; each was measured anew.\n"
     );
     Some(text)
+}
+
+/// Rows under their heads; nothing where there are none.
+fn table<const N: usize>(heads: [&str; N], rows: Vec<[String; N]>) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\n| {} |\n|---|{}\n", heads.join(" | "), "--:|".repeat(N - 1));
+    for row in rows {
+        text += &format!("| {} |\n", row.join(" | "));
+    }
+    text
 }
 
 /// What a README has of a run of x2: verdicts, the rule of thumb, and what a page takes in each place.
