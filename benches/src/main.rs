@@ -71,6 +71,15 @@ enum Command {
         #[arg(long)]
         keep: bool,
     },
+    /// Count what a page asks of the kernel on each rung of x1-ladder, by perf or strace.
+    Syscalls {
+        /// `sqlite`, or `postgres` (a private server, not counted itself).
+        #[arg(long, value_name = "DB", default_value = "sqlite")]
+        db: Engine,
+        /// Keep the figures in place of the earlier ones of that database.
+        #[arg(long)]
+        keep: bool,
+    },
     /// Write the tables of a document about performance again, from the figures in force.
     Performance {
         /// The document.
@@ -230,6 +239,7 @@ async fn carry_out(command: Command) -> anyhow::Result<()> {
         Command::Count(args) => count(args).await,
         Command::Growth { db, articles, keep } => grow(&db, &articles, keep).await,
         Command::Upkeep { db, keep } => keep_up(&db, keep).await,
+        Command::Syscalls { db, keep } => call_the_kernel(&db, keep).await,
         Command::Performance { document } => {
             report::update_performance(&document, &Stored::read()?, &store::published()?)
         }
@@ -358,6 +368,18 @@ async fn keep_up(db: &Engine, keep: bool) -> anyhow::Result<()> {
         let mut stored = Stored::read()?;
         stored.upkeep.retain(|row| row.database != db.kind());
         stored.upkeep.extend(rows);
+        stored.write()?;
+    }
+    Ok(())
+}
+
+async fn call_the_kernel(db: &Engine, keep: bool) -> anyhow::Result<()> {
+    let rows = count::syscalls(db).await?;
+    print!("{}\n{}", report::syscalls_table(&rows), report::syscalls_by_rung(&rows));
+    if keep {
+        let mut stored = Stored::read()?;
+        stored.syscalls.retain(|row| row.database != db.kind());
+        stored.syscalls.extend(rows);
         stored.write()?;
     }
     Ok(())

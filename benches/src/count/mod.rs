@@ -10,6 +10,8 @@
 mod callgrind;
 mod growth;
 mod stored;
+mod syscalls;
+mod tracer;
 mod upkeep;
 
 use std::collections::BTreeMap;
@@ -29,6 +31,8 @@ pub use self::callgrind::is_installed;
 pub(crate) use self::growth::signed_in;
 pub use self::growth::{Growth, growth};
 pub use self::stored::{Change, Comparison, Counts, Figure, Judgement, Stored, Tried};
+pub use self::syscalls::{Syscalls, syscalls};
+pub(crate) use self::tracer::OTHERS;
 pub use self::upkeep::{Upkeep, upkeep};
 use crate::{
     affinity,

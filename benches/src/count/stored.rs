@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Cost, Growth, How, Replay, Upkeep};
+use super::{Cost, Growth, How, Replay, Syscalls, Upkeep};
 use crate::{servers, words};
 
 /// By how much a figure may grow before it counts as grown.
@@ -92,6 +92,9 @@ pub struct Stored {
     /// What servers take by being there.
     #[serde(default)]
     pub upkeep: Vec<Upkeep>,
+    /// What a page asks of the kernel.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub syscalls: Vec<Syscalls>,
 }
 
 /// A figure beside the one in force.

@@ -24,6 +24,7 @@ mod readme;
 mod scaling;
 mod scaling_charts;
 mod svg;
+mod syscalls;
 mod terminal;
 mod verdicts;
 mod verify;
@@ -37,6 +38,7 @@ pub use compare::compare;
 pub use explain::explain;
 pub use performance::{growth_table, performance_tables, update_performance, upkeep_table};
 pub use readme::{readme_block, readme_table, update_readme};
+pub use syscalls::{syscalls_by_rung, syscalls_table};
 pub use terminal::terminal;
 pub use verify::verify;
 

@@ -3,9 +3,13 @@
 
 use std::{collections::BTreeMap, fmt::Write, path::Path};
 
-use super::{finding, grid, readme::update_block};
+use super::{
+    finding, grid,
+    readme::update_block,
+    syscalls::{syscalls_by_rung, syscalls_table},
+};
 use crate::{
-    count::{Change, Cost, Counts, Growth, Replay, Stored, Upkeep},
+    count::{Change, Cost, Counts, Growth, Replay, Stored, Syscalls, Upkeep},
     experiment,
     judge::{summarise, summary::Summary},
     record::Run,
@@ -40,6 +44,15 @@ pub fn performance_tables(stored: &Stored, published: &[Run]) -> anyhow::Result<
         if !rows.is_empty() {
             let title = "### What a server takes by being there, on";
             let _ = writeln!(text, "{title} {database}\n\n{}", upkeep_table(&rows));
+        }
+    }
+    for database in stored.counts.keys() {
+        let rows: Vec<Syscalls> =
+            stored.syscalls.iter().filter(|row| row.database == *database).cloned().collect();
+        if !rows.is_empty() {
+            let title = "### What a page asks of the kernel, on";
+            let (table, rungs) = (syscalls_table(&rows), syscalls_by_rung(&rows));
+            let _ = writeln!(text, "{title} {database}\n\n{table}\n{rungs}");
         }
     }
     let _ = writeln!(text, "### What was changed\n\n{}", changes(&stored.changes));
