@@ -16,7 +16,7 @@ use nix::{
         signal::{Signal, kill},
         stat::Mode,
     },
-    unistd::{Pid, mkfifo},
+    unistd::{Pid, geteuid, mkfifo},
 };
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -99,8 +99,8 @@ impl Tracer {
     /// One line, when there is none.
     pub(super) fn find() -> anyhow::Result<Self> {
         [Self::Perf, Self::Strace].into_iter().find(|it| it.works()).context(
-            "strace is not installed (Debian: apt-get install strace), and neither does perf count \
-             system calls here (it needs root)",
+            "strace can't be used: it is not installed (Debian: apt-get install strace), or may not \
+             look at other processes (kernel.yama.ptrace_scope is not 0); nor can perf: it needs root",
         )
     }
 
@@ -112,7 +112,7 @@ impl Tracer {
             Self::Strace => &["-c", "true"],
         };
         let tried = process::Command::new(self.name()).args(trial).stdin(Stdio::null()).output();
-        tried.is_ok_and(|answer| answer.status.success())
+        tried.is_ok_and(|answer| answer.status.success()) && (self == Self::Perf || may_attach())
     }
 
     /// Its name, which is that of the program.
@@ -237,6 +237,13 @@ async fn said(tracer: &mut Child) -> String {
         let _ = stderr.read_to_string(&mut text).await;
     }
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Whether one may trace processes that are not one's own children. Where the kernel has no rule about
+/// it, one may.
+fn may_attach() -> bool {
+    let rule = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope");
+    geteuid().is_root() || rule.map_or(true, |rule| rule.trim() == "0")
 }
 
 /// What perf is to count.
