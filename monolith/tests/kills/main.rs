@@ -12,19 +12,14 @@
 mod house;
 mod smtp;
 
-use contract::databases;
-use house::{House, Kill};
-use in_process::Point;
+use std::time::Duration;
 
-/// What a server may pass only once: jobs that fail together are written down together, and a digest
-/// may have a single reader.
-const RARE: [Point; 5] = [
-    Point::FailureBeforeCommit,
-    Point::FailureAfterCommit,
-    Point::ReclaimAfterCommit,
-    Point::LedgerBeforeSend,
-    Point::LedgerAfterSend,
-];
+use contract::{
+    databases,
+    kills::{Kill, RARE},
+};
+use house::House;
+use in_process::Point;
 
 /// A number from the environment.
 fn setting(name: &str, otherwise: usize) -> usize {
@@ -67,7 +62,7 @@ async fn at_any_moment() {
             random = random
                 .wrapping_mul(6_364_136_223_846_793_005)
                 .wrapping_add(1_442_695_040_888_963_407);
-            house.kill(Kill::After(5 + (random >> 33) % 400)).await;
+            house.kill(Kill::After(Duration::from_millis(5 + (random >> 33) % 400))).await;
         }
         let after = house.settle().await;
         assert_eq!(after, Ok(()), "{}", house.on());

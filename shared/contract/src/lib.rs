@@ -10,11 +10,13 @@
 //! - [`suite`]: what every implementation must do;
 //! - [`parity`]: which requests both architectures must answer alike, and what "alike" means;
 //! - [`sql`]: what a test asks a database itself;
-//! - [`process`], [`smoke`]: the servers as processes, started and asked from outside.
+//! - [`process`], [`smoke`]: the servers as processes, started and asked from outside;
+//! - [`kills`]: servers that die while they accept jobs, and the books on what became of those.
 
 pub mod databases;
 pub mod dataset;
 pub mod in_memory;
+pub mod kills;
 pub mod parity;
 pub mod postgres;
 pub mod process;

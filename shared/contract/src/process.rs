@@ -151,6 +151,12 @@ impl Server {
         self.child.id()
     }
 
+    /// Whether it has died or ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        // What can't be asked for its end is nobody's child any more.
+        self.child.try_wait().map_or(true, |status| status.is_some())
+    }
+
     /// Sends SIGTERM.
     ///
     /// # Errors

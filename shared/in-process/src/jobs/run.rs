@@ -92,7 +92,10 @@ impl Run<'_> {
 
     /// The same, and the job is done with it: its effect and its end are one, and happen once.
     pub(crate) async fn commit_and_finish(&self, mut tx: Tx) -> Result<Finished, Failure> {
-        queue::finish(&mut tx, &[(self.id, self.fence)]).await?;
+        // One that was never written down has nothing to delete.
+        if self.fence != 0 {
+            queue::finish(&mut tx, &[(self.id, self.fence)]).await?;
+        }
         self.commit(tx).await?;
         Ok(Finished::Already)
     }
