@@ -32,6 +32,9 @@ pub const POSTGRES: &str = "postgres";
 /// recovering.
 const RECOVERY: (usize, Duration) = (60, Duration::from_millis(500));
 
+/// How many connections the lab itself has to a database that servers use.
+const BESIDE: u32 = 2;
+
 /// Stands in a command for the address of a PostgreSQL server, which may hold a password.
 pub(crate) const SERVER: &str = "URL";
 
@@ -105,6 +108,16 @@ impl Database {
         let mut args = DatabaseArgs::in_data_dir(&self.data_dir);
         args.database_url = self.url.clone();
         args
+    }
+
+    /// The app on this data, beside the servers.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn open(&self, token_secret: &Path) -> anyhow::Result<InProcess> {
+        let identity = IdentityArgs { token_secret_file: Some(token_secret.to_owned()) };
+        let args = DatabaseArgs { db_connections: BESIDE, ..self.args() };
+        Ok(InProcess::connect(&args, &identity, Options::default()).await?)
     }
 }
 

@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::databases::Engine;
-use crate::experiments::{c2, certificate, floor, ladder, size, x1, x2, x3, x5};
+use crate::durability::Durability;
+use crate::experiments::{c2, certificate, floor, ladder, size, x1, x2, x3, x5, x6};
 use crate::grid::Grid;
 use crate::jobs::Interference;
 use crate::judge::Question;
@@ -73,6 +74,8 @@ pub enum Design {
     Scaling(fn(Preset) -> anyhow::Result<Scaling>),
     /// Jobs in several places, and pages beside them, from the amount wanted.
     Interference(fn(Preset) -> Interference),
+    /// Servers that are killed while they accept jobs, from the amount wanted.
+    Durability(fn(Preset) -> Durability),
 }
 
 impl Design {
@@ -100,6 +103,7 @@ pub fn registry() -> Vec<Experiment> {
         x3::EXPERIMENT,
         c2::EXPERIMENT,
         x5::EXPERIMENT,
+        x6::EXPERIMENT,
         floor::EXPERIMENT,
         size::EXPERIMENT,
         certificate::EXPERIMENT,
@@ -191,7 +195,7 @@ mod tests {
         let error = find("x99").map(|e| e.card.id).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "there is no experiment `x99`; there is: x1, x1-ladder, x2, x3, c2, x5, floor, size, certificate"
+            "there is no experiment `x99`; there is: x1, x1-ladder, x2, x3, c2, x5, x6, floor, size, certificate"
         );
     }
 }

@@ -197,6 +197,7 @@ impl Begun {
             grid: None,
             scaling: None,
             interference: None,
+            durability: None,
             resumed: progress.resumed,
         }
     }

@@ -17,16 +17,18 @@
 //! they have the same in all, [`fleet::quota`] keeps them to it, [`relay`] balances between replicas,
 //! [`link`] puts a distance between frontend and backend; both are [`intermediary`] processes.
 //! [`fleet::deployment`] is such an arm as it runs, [`scaling`] looks for the best one, and [`jobs`] asks
-//! what pages feel of jobs beside them. [`capacity`] predicts what other arms would come to, by the theory
+//! what pages feel of jobs beside them, and [`durability`] what is left of those when servers die. [`capacity`] predicts what other arms would come to, by the theory
 //! in [`model`].
 
 pub mod affinity;
+pub mod binomial;
 pub mod capacity;
 pub mod circumstances;
 pub mod composition;
 pub mod count;
 pub mod databases;
 pub mod doctor;
+pub mod durability;
 pub mod executor;
 pub mod experiment;
 pub mod experiments;

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use crate::grid::{Cells, Trial};
-use crate::{jobs, scaling};
+use crate::{durability, jobs, scaling};
 
 /// Raised whenever the meaning of a field changes; a reader refuses any other number.
 pub const SCHEMA: u32 = 1;
@@ -64,6 +64,9 @@ pub struct Run {
     /// Jobs in several places, and pages beside them; a run of these has no slices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interference: Option<jobs::Measured>,
+    /// Kills and what became of accepted jobs; a run of these has no slices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub durability: Option<durability::Measured>,
     /// How it went on after each interruption, in order; empty for a run in one piece.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resumed: Vec<Resumption>,

@@ -10,6 +10,7 @@ use indicatif::ProgressBar;
 use crate::{
     circumstances::Circumstances,
     databases::Engine,
+    durability,
     executor::{self, Executor},
     experiment::{Design, Experiment, Preset},
     fleet::System,
@@ -91,10 +92,10 @@ pub async fn run(order: &Order) -> anyhow::Result<(PathBuf, Run)> {
         (Design::Interference(design), Place::Processes(engine)) => {
             jobs::measure(order, engine, &design(order.preset)).await
         }
-        (
-            Design::Grid(_) | Design::Replicas(_) | Design::Scaling(_) | Design::Interference(_),
-            Place::Composition,
-        ) => bail!(
+        (Design::Durability(design), Place::Processes(engine)) => {
+            durability::measure(order, engine, &design(order.preset)).await
+        }
+        (_, Place::Composition) => bail!(
             "{}: needs servers of the lab's own; leave out --compose",
             order.experiment.card.id
         ),
@@ -165,7 +166,11 @@ pub async fn resume(run: &str, engine: Option<Engine>) -> anyhow::Result<(PathBu
     begun.refuse_others(&testbed.circumstances(machine).await?).with_context(context)?;
     let plan = match order.experiment.design {
         Design::Contrast { plan, .. } | Design::Families { plan, .. } => plan,
-        Design::Grid(_) | Design::Replicas(_) | Design::Scaling(_) | Design::Interference(_) => {
+        Design::Grid(_)
+        | Design::Replicas(_)
+        | Design::Scaling(_)
+        | Design::Interference(_)
+        | Design::Durability(_) => {
             bail!("--resume {run}: this experiment is measured in one piece")
         }
     };

@@ -264,6 +264,7 @@ impl Truth {
             grid: None,
             scaling: None,
             interference: None,
+            durability: None,
             resumed: Vec::new(),
         }
     }

@@ -134,6 +134,7 @@ pub fn metric(metric: Metric) -> &'static str {
         Metric::Statements => "SQL statements",
         Metric::Hits => "hit ratio",
         Metric::Staleness => "until a write shows",
+        Metric::Losses => "kills with a loss",
     }
 }
 
@@ -153,6 +154,17 @@ pub fn comparison(comparison: Comparison) -> &'static str {
         Comparison::Planted => "monolith with planted CPU",
         Comparison::Waiting => "monolith with a planted wait",
     }
+}
+
+/// What a control is called, and what must be found.
+pub fn control(compared: Comparison, metric: Metric, truth: f64) -> [String; 2] {
+    let [what, found] = match (metric, compared) {
+        (Metric::Losses, Comparison::Boundary) => ["all systems, without a kill", "none"],
+        (Metric::Losses, Comparison::Planted) => ["monolith with a planted bug", "a loss"],
+        _ if truth == 1.0 => [comparison(compared), "same"],
+        _ => return [comparison(compared).to_owned(), change(truth)],
+    };
+    [what.to_owned(), found.to_owned()]
 }
 
 /// Where jobs run, as it goes on after "jobs".

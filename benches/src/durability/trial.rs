@@ -95,7 +95,7 @@ impl Launcher {
         let (secret, binary) = (path(&self.token_secret)?, path(&self.binary)?);
         let mut args = vec![what, "--listen", "127.0.0.1:0", "--data-dir", &data, "--lab", &lab];
         args.extend(["--token-secret-file", &secret, "--digest-missed", "skip"]);
-        args.extend(["--digest-schedule", NEVER, "--log", "off"]);
+        args.extend(["--digest-schedule", NEVER, "--log", "off", "--db-connections", "4"]);
         args.extend(flags);
         let url = self.database.url.as_ref().map_or("", |url| url.expose());
         let env = [(self.mark.0, self.mark.1.as_str()), ("DATABASE_URL", url)];

@@ -9,3 +9,4 @@ pub mod x1;
 pub mod x2;
 pub mod x3;
 pub mod x5;
+pub mod x6;

@@ -51,6 +51,7 @@ impl Frame<'_> {
             grid: Some(cells),
             scaling: None,
             interference: None,
+            durability: None,
             resumed: Vec::new(),
         }
     }

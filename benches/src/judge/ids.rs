@@ -1,6 +1,7 @@
 //! What questions are called in files: names that stay the same from run to run, where the words of a
 //! claim may hold a number that does not.
 
+use super::durability;
 use super::interfered::Asked;
 use super::summary::{Metric, Summary};
 use crate::experiment::{self, Design};
@@ -33,6 +34,7 @@ pub fn question_ids(run: &Run, summary: &Summary) -> anyhow::Result<Vec<String>>
             let of_mixes = mixes.map(|of| goodput(&slug(&of.mix)));
             std::iter::once(goodput("some-mix")).chain(of_mixes).collect()
         }
+        Design::Durability(_) => durability::QUESTIONS.map(str::to_owned).to_vec(),
         Design::Interference(_) => {
             let places = summary.interfered.iter().flat_map(|it| it.rules(Asked::Late));
             let of_places = places.map(|rule| format!("late.{}", rule.place.name()));

@@ -4,6 +4,8 @@
 pub mod changes;
 mod controls;
 mod decide;
+mod durability;
+pub mod endured;
 mod families;
 pub mod foretold;
 mod grid;
@@ -24,6 +26,8 @@ use std::collections::BTreeMap;
 
 pub use decide::{Limit, Question};
 #[cfg(test)]
+pub(crate) use durability::tests::durability_of;
+#[cfg(test)]
 pub(crate) use grid::tests::sound_grid;
 #[cfg(test)]
 pub(crate) use interference::tests::interference_of;
@@ -36,10 +40,10 @@ pub use select::{ERROR_LIMIT, FOREIGN_LIMIT, LAG_LIMIT_MS};
 pub(crate) use values::tests::run_of;
 
 use crate::experiment::{self, Design, Preset};
-use crate::jobs;
 use crate::record::{Arm, Cells, Comparison, Page, Purpose, Run, SCHEMA, Slice};
 use crate::scaling::{Measured, Step};
 use crate::stats::{RESAMPLES, median, rounded};
+use crate::{durability as kills, jobs};
 use measure::{Method, Search, search};
 use summary::{Certificate, Conduct, Footprint, Remark, Summary, Verdict};
 
@@ -66,6 +70,9 @@ pub(crate) fn summarise_with(run: &Run, resamples: u32) -> anyhow::Result<Summar
     if let (Design::Interference(design), Some(measured)) = (experiment.design, &run.interference) {
         let judged = interference::judge(run, measured, &design(preset), slo_ms, resamples);
         return Ok(of_places(run, measured, judged, resamples));
+    }
+    if let (Design::Durability(_), Some(measured)) = (experiment.design, &run.durability) {
+        return Ok(of_kills(run, measured, preset, resamples));
     }
     let questions = match (experiment.design, &run.grid, &run.scaling) {
         (Design::Contrast { questions, .. }, None, None) => questions,
@@ -107,6 +114,7 @@ pub(crate) fn summarise_with(run: &Run, resamples: u32) -> anyhow::Result<Summar
         derived: Vec::new(),
         scaled: None,
         interfered: None,
+        endured: None,
     };
     summary.certificate = controls::certificate(run, &summary);
     summary.verdicts = questions.iter().map(|q| q.answer(preset, &summary)).collect();
@@ -133,6 +141,7 @@ fn of_families(run: &Run, restarts: usize, preset: Preset, resamples: u32) -> Su
         derived: Vec::new(),
         scaled: None,
         interfered: None,
+        endured: None,
     }
 }
 
@@ -164,6 +173,7 @@ fn of_cells(run: &Run, cells: &Cells, judged: grid::Judged, resamples: u32) -> S
         derived,
         scaled: None,
         interfered: None,
+        endured: None,
     }
 }
 
@@ -186,6 +196,14 @@ fn of_places(
     let steps = || measured.trials.iter().flat_map(|trial| &trial.slices).map(|slice| &slice.pages);
     let rest = of_steps(run, resamples, steps, certificate, verdicts);
     Summary { interfered: Some(interfered), ..rest }
+}
+
+/// The summary of kills.
+fn of_kills(run: &Run, measured: &kills::Measured, preset: Preset, resamples: u32) -> Summary {
+    let durability::Judged { endured, findings, certificate, verdicts } =
+        durability::judge(measured, preset);
+    let rest = of_steps(run, resamples, std::iter::empty, certificate, verdicts);
+    Summary { findings, endured: Some(endured), ..rest }
 }
 
 /// What all experiments say that load servers in steps.
@@ -212,6 +230,7 @@ fn of_steps<'a, I: Iterator<Item = &'a Step>>(
         derived: Vec::new(),
         scaled: None,
         interfered: None,
+        endured: None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{interfered::Interfered, scaled::Scaled};
+use super::{endured::Endured, interfered::Interfered, scaled::Scaled};
 use crate::grid::Bound;
 use crate::record::{Arm, Comparison, Page};
 use crate::stats::Estimate;
@@ -49,6 +49,9 @@ pub struct Summary {
     /// Of jobs in several places: what they did to pages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interfered: Option<Interfered>,
+    /// Of kills: what became of accepted jobs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endured: Option<Endured>,
 }
 
 /// One comparison, made many times.
@@ -220,6 +223,8 @@ pub enum Metric {
     Hits,
     /// From the answer to a write until all servers show it, on average over writes, milliseconds.
     Staleness,
+    /// Share of the kills that lost an accepted job.
+    Losses,
 }
 
 impl Metric {

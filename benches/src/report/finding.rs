@@ -1,6 +1,6 @@
 //! The finding in words: a few sentences that carry the numbers, the same in every rendering.
 
-use super::{families, grid, places, scaling};
+use super::{durability, families, grid, places, scaling};
 use crate::experiment::{Card, Preset};
 use crate::judge::summary::{Effect, Metric, Summary};
 use crate::record::{Comparison, Page, Resumption, Run};
@@ -60,6 +60,7 @@ pub(super) fn sentences(run: &Run, card: &Card, summary: &Summary) -> Vec<Senten
         Some(_) => grid::sentences(summary),
         None if summary.scaled.is_some() => scaling::sentences(card, summary),
         None if summary.interfered.is_some() => places::sentences(summary),
+        None if summary.endured.is_some() => durability::sentences(summary),
         None if !summary.families.is_empty() => families::sentences(summary),
         None => finding(run, card, summary),
     }
@@ -133,6 +134,9 @@ pub(super) fn controls(summary: &Summary) -> Option<Sentence> {
     }
     if summary.interfered.is_some() {
         return places::controls(summary);
+    }
+    if summary.endured.is_some() {
+        return durability::controls(summary);
     }
     let cpu = |comparison| {
         let mut checks = summary.certificate.checks.iter();

@@ -5,7 +5,7 @@ use super::{
     finding::{self, Notice, Sentence},
 };
 use crate::experiment::Card;
-use crate::judge::summary::{Check, Outcome, Summary, Verdict};
+use crate::judge::summary::{Check, Metric, Outcome, Summary, Verdict};
 use crate::record::{Container, Run};
 use crate::words;
 
@@ -92,10 +92,15 @@ fn answer(verdict: &Verdict) -> Answer<'_> {
 }
 
 pub(super) fn check_line(check: &Check) -> CheckLine {
+    let [what, truth] = words::control(check.comparison, check.metric, check.truth);
+    let found = match check.metric {
+        Metric::Losses => words::share_with_interval,
+        _ => words::change_with_interval,
+    };
     CheckLine {
-        what: format!("{}: {}", words::comparison(check.comparison), words::metric(check.metric)),
-        truth: if check.truth == 1.0 { "same".into() } else { words::change(check.truth) },
-        found: check.found.map_or_else(|| "–".into(), words::change_with_interval),
+        what: format!("{what}: {}", words::metric(check.metric)),
+        truth,
+        found: check.found.map_or_else(|| "–".into(), found),
         passed: check.passed,
         sentence: check.sentence.clone(),
     }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::frame::{CheckLine, check_line, facts};
 use super::page::{Line, lines, remarks};
 use super::{
-    HTML, caching, explain, finding,
+    HTML, caching, durability, explain, finding,
     foretold::{self, View},
     grid, latency, places, scaling, svg, terminal,
 };
@@ -80,6 +80,13 @@ fn numbers(run: &Run, summary: &Summary) -> String {
         let rows = places::rows(found).into_iter().chain(places::others(found));
         return section("Numbers") + &table(places::HEAD, 6, rows);
     }
+    if let Some(found) = &summary.endured {
+        let by_point = table(durability::HEAD, 6, durability::cells(found).into_iter());
+        return section("Numbers")
+            + &table(durability::HEAD, 6, durability::rows(found).into_iter())
+            + "\n"
+            + &by_point;
+    }
     if !summary.families.is_empty() {
         // All that there is to say stands in the finding and in the controls.
         return String::new();
@@ -145,7 +152,9 @@ fn trust(run: &Run, summary: &Summary) -> String {
     }
     let searches = summary.scaled.iter().flat_map(scaling::remarks);
     let places = summary.interfered.iter().flat_map(places::remarks);
-    for (what, those) in remarks(summary).into_iter().chain(searches).chain(places) {
+    let kills = summary.endured.iter().flat_map(durability::remarks);
+    let all = remarks(summary).into_iter().chain(searches).chain(places).chain(kills);
+    for (what, those) in all {
         let _ = write!(text, "\n<details><summary>{what}: {}</summary>\n\n", those.len());
         those.iter().for_each(|remark| text += &format!("- {}\n", escaped(remark)));
         text += "\n</details>\n";

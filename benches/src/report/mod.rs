@@ -8,6 +8,7 @@ mod caching;
 mod charts;
 mod compare;
 mod curves;
+mod durability;
 mod explain;
 mod families;
 mod finding;

@@ -5,7 +5,7 @@ use askama::Template;
 use super::charts::{self, Rows};
 use super::finding::{self, Sentence};
 use super::frame::Frame;
-use super::{families, grid, places, scaling, terminal};
+use super::{durability, families, grid, places, scaling, terminal};
 use crate::experiment::{self, Design};
 use crate::judge::summary::{Contrast, Measured, Metric, Remark, Summary};
 use crate::judge::{FOREIGN_LIMIT, LAG_LIMIT_MS};
@@ -73,6 +73,7 @@ pub(super) fn html(run: &Run, summary: &Summary) -> anyhow::Result<String> {
         }
         Design::Scaling(_) => return scaling::html(run, &card, summary),
         Design::Interference(_) => return places::html(run, &card, summary),
+        Design::Durability(_) => return durability::html(run, &card, summary),
     };
     let percent = |share: f64| format!("{}\u{a0}%", share * 100.0);
     let page = Page {

@@ -2,8 +2,9 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle, presets};
 
-use super::{finding, grid, places, scaling};
+use super::{durability, finding, grid, places, scaling};
 use crate::experiment::{self, Preset};
+use crate::judge::endured::Endured;
 use crate::judge::interfered::Interfered;
 use crate::judge::scaled::Scaled;
 use crate::judge::summarise;
@@ -33,6 +34,8 @@ pub fn terminal(run: &Run) -> anyhow::Result<String> {
         parts.push(goodputs(scaled).to_string());
     } else if let Some(found) = &summary.interfered {
         parts.push(late(found).to_string());
+    } else if let Some(found) = &summary.endured {
+        parts.push(losses(found).to_string());
     } else if summary.families.is_empty() {
         parts.push(effects(&summary).to_string());
     }
@@ -127,12 +130,21 @@ fn late(found: &Interfered) -> Table {
     table
 }
 
+fn losses(found: &Endured) -> Table {
+    let mut table = columns(["", "kills", "with a loss", "jobs at stake", "lost"], 4);
+    for [what, kills, share, at_stake, lost, ..] in durability::rows(found) {
+        table.add_row([what, kills, share, at_stake, lost]);
+    }
+    table
+}
+
 /// How any run went, in one sentence.
 pub(super) fn conduct_of(run: &Run, summary: &Summary) -> String {
     match run.grid {
         Some(_) => trials(summary),
         None if summary.scaled.is_some() => scaling::conduct(summary),
         None if summary.interfered.is_some() => places::conduct(summary),
+        None if summary.endured.is_some() => durability::conduct(summary),
         None => conduct(&summary.conduct),
     }
 }
