@@ -9,6 +9,7 @@ use contract::{
     kills::{House, JOB_MS, LEASE_MS},
 };
 use futures_util::future::try_join_all;
+use in_process::Point;
 use indicatif::ProgressBar;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
@@ -136,7 +137,9 @@ impl Lane {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let mut blows = Vec::new();
         for point in points {
-            let rare = contract::kills::RARE.contains(point);
+            // Ticks are a second apart.
+            let rare = contract::kills::RARE.contains(point)
+                || matches!(point, Point::TickBeforeCommit | Point::TickAfterCommit);
             // Not always the first time that it gets there, where it gets there often.
             blows.extend((0..*times).map(|n| Blow::At(*point, if rare { 1 } else { 2 + n % 3 })));
         }

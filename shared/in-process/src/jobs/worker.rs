@@ -226,7 +226,7 @@ impl Worker {
         Ok(())
     }
 
-    fn start(&mut self, lane: usize, job: Claimed) {
+    fn start(&mut self, lane: usize, mut job: Claimed) {
         let who = (job.id, job.fence, job.kind.clone());
         let app = self.app.clone();
         // Whoever waits for a slot does nothing to keep its job, so it must be short.
@@ -242,6 +242,8 @@ impl Worker {
                 let how = How::Done;
                 let ended = Ended { id: job.id, fence: job.fence, kind: job.kind.clone(), how };
                 drop(settle(&app, &mut vec![ended]).await);
+                // Nothing is written down of it any more.
+                job.fence = 0;
             }
             run::run(&app, job).await
         }));
