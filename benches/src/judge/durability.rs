@@ -157,7 +157,7 @@ fn answers(trials: &[Trial]) -> Vec<Answer> {
     let keeps = |question, outcome, tally: Tally| Answer {
         question,
         outcome,
-        because: because(outcome, tally.lost, "lost", &tally),
+        because: because(outcome, tally.lost, "were lost", &tally),
         bound: Bound::AtMost,
         tally,
     };
@@ -171,7 +171,12 @@ fn answers(trials: &[Trial]) -> Vec<Answer> {
         Answer {
             question: "No job of the queue has its effect twice, where effect and end are one",
             outcome: of_once,
-            because: because(of_once, all.twice, "had twice, or without a cause", &all),
+            because: because(
+                of_once,
+                all.twice,
+                "had their effect twice, or one without a cause",
+                &all,
+            ),
             bound: Bound::AtMost,
             tally: Tally { share: once, ..all },
         },
@@ -190,8 +195,7 @@ fn nothing(tally: &Tally, happened: u64, share: Option<Estimate>) -> Outcome {
 fn because(outcome: Outcome, happened: u64, how: &str, tally: &Tally) -> String {
     let Tally { met, at_stake, share, .. } = tally;
     let (happened, at_stake) = (words::count(happened), words::count(*at_stake));
-    let mut parts =
-        vec![format!("{happened} of {at_stake} jobs at stake in {met} kills were {how}")];
+    let mut parts = vec![format!("{happened} of {at_stake} jobs at stake in {met} kills {how}")];
     match (outcome, share) {
         (Outcome::Refuted, _) | (_, None) => {}
         (Outcome::Supported, Some(share)) => parts.push(format!(

@@ -67,12 +67,8 @@ pub(crate) fn summarise_with(run: &Run, resamples: u32) -> anyhow::Result<Summar
     let experiment = experiment::find(&run.experiment)?;
     let slo_ms = experiment.card.slo_ms;
     let preset = run.preset.parse()?;
-    if let (Design::Interference(design), Some(measured)) = (experiment.design, &run.interference) {
-        let judged = interference::judge(run, measured, &design(preset), slo_ms, resamples);
-        return Ok(of_places(run, measured, judged, resamples));
-    }
-    if let (Design::Durability(_), Some(measured)) = (experiment.design, &run.durability) {
-        return Ok(of_kills(run, measured, preset, resamples));
+    if let Some(summary) = of_jobs(run, experiment.design, preset, slo_ms, resamples) {
+        return Ok(summary);
     }
     let questions = match (experiment.design, &run.grid, &run.scaling) {
         (Design::Contrast { questions, .. }, None, None) => questions,
@@ -183,6 +179,26 @@ fn of_searches(run: &Run, measured: &Measured, judged: scaling::Judged, resample
     let steps = || measured.trials.iter().flat_map(|trial| &trial.steps);
     let rest = of_steps(run, resamples, steps, certificate, verdicts);
     Summary { findings, scaled: Some(scaled), ..rest }
+}
+
+/// The summary of a run that is about jobs.
+fn of_jobs(
+    run: &Run,
+    design: Design,
+    preset: Preset,
+    slo_ms: f64,
+    resamples: u32,
+) -> Option<Summary> {
+    match (design, &run.interference, &run.durability) {
+        (Design::Interference(design), Some(measured), None) => {
+            let judged = interference::judge(run, measured, &design(preset), slo_ms, resamples);
+            Some(of_places(run, measured, judged, resamples))
+        }
+        (Design::Durability(_), None, Some(measured)) => {
+            Some(of_kills(run, measured, preset, resamples))
+        }
+        _ => None,
+    }
 }
 
 /// The summary of jobs in several places.

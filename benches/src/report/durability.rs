@@ -95,18 +95,17 @@ pub(super) fn sentences(summary: &Summary) -> Vec<Sentence> {
     let mut sentences = Vec::new();
     for (keeping, lead) in [
         (Keeping::Queue, "Kills that lost an accepted job from the queue: "),
-        (Keeping::Spawn, "Where jobs are spawned after the answer: "),
+        (Keeping::Spawn, "Kills that lost one that was spawned after the answer: "),
     ] {
         let mut sentence = Sentence::new().plain(lead);
         let mut parts = 0;
         for Row { subject: it, tally, .. } in of(keeping) {
             let Some(share) = tally.share else { continue };
-            let text = words::share_with_interval(share);
-            let (value, interval) = text.split_at(text.find('[').unwrap_or(text.len()));
-            let lead = if parts > 0 { "; " } else { "" };
-            sentence = sentence.plain(lead).strong(value).plain(interval);
             let Tally { lossy, met, .. } = tally;
-            sentence = sentence.plain(format!(" ({lossy} of {met}), {}", subject(*it)));
+            let lead = if parts > 0 { "; " } else { "" };
+            sentence = sentence.plain(lead).strong(format!("{lossy} of {met}"));
+            let share = words::share_with_interval(share);
+            sentence = sentence.plain(format!(", {share}, with the {}", subject(*it)));
             parts += 1;
         }
         if parts > 0 {
@@ -136,7 +135,7 @@ pub(super) fn conduct(summary: &Summary) -> String {
     let Some(found) = &summary.endured else { return String::new() };
     let sum = |of: fn(&Tally) -> u64| found.rows.iter().map(|row| of(&row.tally)).sum::<u64>();
     format!(
-        "{} trials, {} kills in them, {} of which met jobs that were not done; {} jobs accepted before \
+        "{} trials with {} kills, {} of which met jobs that were not done; {} jobs accepted before \
          these, {} of them at stake; {} trials void, {} with trouble after the kill.",
         words::count(found.trials as u64),
         words::count(sum(|it| it.kills)),
