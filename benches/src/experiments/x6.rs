@@ -28,16 +28,18 @@ const CARD: Card = Card {
                  are lost with the process.",
     smallest_effect: "One accepted job that is lost from the queue. Of nothing found no more can be \
                       said than how rare it is: less than one kill of twenty, at 95 % confidence.",
-    region: "SIGKILL of all servers of one architecture at once, at named points of the code and at \
-             random moments; jobs that wait 250 ms and have an effect in the database, which ends them; \
-             leases of 600 ms; 40 jobs a second, brought about by comments through the API; the \
-             database goes on.",
+    region: "All servers of one architecture die at once and without a word, at named points of the \
+             code and at random moments; jobs that wait 250 ms and have an effect in the database, \
+             which ends them; leases of 600 ms; at most 40 jobs a second, brought about by comments \
+             through the API; the database goes on.",
     decision_rule: "A kill counts when an accepted job had not had its effect by then, and once, \
                     however many jobs it met: those share their fate. The queue loses nothing in a \
                     place when no accepted job is without its effect after servers were started again, \
                     and the upper end of the exact (Clopper–Pearson) 95 % interval of the share of \
                     kills with a loss is at most 5 %; it loses jobs when a single one is missing. \
-                    Spawning loses jobs when that interval lies above 5 %. Servers that do not come \
+                    Spawning loses jobs when that interval lies above 5 % in both architectures. That \
+                    no effect is had twice is held to the same rule as that none is lost. The second, \
+                    identical monolith counts as one more. Servers that do not come \
                     back have lost what had no effect by then. There is no verdict when something is \
                     missing where nobody was killed, when two identical monoliths differ (Fisher's \
                     exact test), or when a queue whose jobs count as done before their effect is not \

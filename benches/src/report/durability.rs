@@ -105,7 +105,12 @@ pub(super) fn sentences(summary: &Summary) -> Vec<Sentence> {
             let lead = if parts > 0 { "; " } else { "" };
             sentence = sentence.plain(lead).strong(format!("{lossy} of {met}"));
             let share = words::share_with_interval(share);
-            sentence = sentence.plain(format!(", {share}, with the {}", subject(*it)));
+            let place = match (keeping, it.place) {
+                (Keeping::Spawn, _) => "",
+                (Keeping::Queue, Place::Inside) => " with its worker in the server",
+                (Keeping::Queue, Place::Apart) => " with a worker process of its own",
+            };
+            sentence = sentence.plain(format!(", {share}, of the {}{place}", it.arm.name()));
             parts += 1;
         }
         if parts > 0 {
