@@ -52,7 +52,9 @@ impl Victim {
         let args = &database.args;
         let (data_dir, url) = (args.data_dir.clone(), args.database_url.clone());
         let token_secret = args.data_dir.join(in_process::SECRET_FILE);
-        let house = House::open(database.connect_with(Options::default()).await).await.unwrap();
+        let app = database.connect_with(Options::default()).await;
+        let email = databases::small_dataset().user(0).email;
+        let house = House::open(app, email).await.unwrap();
         let launcher = Launcher {
             subject,
             binary: binary.to_owned(),

@@ -63,6 +63,7 @@ pub async fn measure(
     for (number, group) in design.groups.iter().enumerate() {
         lanes.push(Lane {
             launcher: launcher(&mut site, group, number).await?,
+            email: site.dataset.user(0).email,
             group: group.clone(),
             seed: order.seed.wrapping_add(number as u64),
         });
@@ -106,6 +107,8 @@ async fn launcher(site: &mut Site, group: &Group, number: usize) -> anyhow::Resu
 pub struct Lane {
     /// Starts the servers.
     pub launcher: Launcher,
+    /// The address of the client's account.
+    pub email: String,
     /// What is to be done.
     pub group: Group,
     /// Seed of the order and of random moments.
@@ -119,7 +122,7 @@ impl Lane {
     /// When the database is out of reach from the beginning, or trial after trial comes to nothing.
     pub async fn all(&self, bar: &ProgressBar) -> anyhow::Result<Vec<Trial>> {
         let app = self.launcher.database.open(&self.launcher.token_secret).await?;
-        let mut house = House::open(app.clone()).await?;
+        let mut house = House::open(app.clone(), self.email.clone()).await?;
         let mut done = Vec::new();
         for blow in self.blows() {
             bar.set_message(format!("{}: {}", self.group.subject.name(), blow.name()));

@@ -116,7 +116,7 @@ struct Promise<'a> {
 impl Promise<'_> {
     /// Accepted jobs without an effect so far.
     async fn kept(&self) -> anyhow::Result<u64> {
-        let effects = self.house.effects_of_comments().await?;
+        let effects = self.house.effects().await?;
         Ok(Books::compare(&self.accepted, &effects).lost.len() as u64)
     }
 
@@ -128,7 +128,7 @@ impl Promise<'_> {
                 kept = Some(since.elapsed().as_secs_f64());
             }
             // A job that is not in the table comes from memory, or never.
-            let open = self.house.open_jobs().await?;
+            let open = self.house.app().open_jobs().await?;
             if open == 0 {
                 // It may have ended between the two looks.
                 let late = kept.is_none() && self.kept().await? == 0;
@@ -254,7 +254,7 @@ async fn after_the_end(
 /// What the books say in the end.
 async fn settle(promise: &Promise<'_>, trial: &mut Trial) -> anyhow::Result<()> {
     let comments = promise.house.comments().await?;
-    let effects = promise.house.effects_of_comments().await?;
+    let effects = promise.house.effects().await?;
     let books = Books::compare(&(&comments | &promise.accepted), &effects);
     let was_accepted = |number: &&i64| promise.accepted.contains(*number);
     trial.lost = books.lost.iter().filter(was_accepted).count() as u64;

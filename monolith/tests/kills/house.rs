@@ -7,7 +7,7 @@ use std::{
 };
 
 use contract::{
-    databases::TestDatabase,
+    databases::{TestDatabase, small_dataset},
     kills::{Books, FAILING, Kill, Orders, PATIENCE},
     process::{Server, command},
     sql::{execute, number, numbers, texts},
@@ -40,13 +40,14 @@ impl House {
         let smtp = format!("smtp://{address}");
         let jobs = JobArgs { smtp_url: Some(smtp.clone()), ..JobArgs::default() };
         let app = database.connect_with(Options { jobs, ..Options::default() }).await;
+        let email = small_dataset().user(0).email;
         spread_out(&app).await;
         let days = days(&app).await;
         assert!(days.len() > KEPT_DAYS, "{}", days.len());
         Self {
             finish_first: false,
             database,
-            site: contract::kills::House::open(app).await.unwrap(),
+            site: contract::kills::House::open(app, email).await.unwrap(),
             folder: tempfile::tempdir().unwrap(),
             smtp,
             mails,
@@ -122,7 +123,7 @@ impl House {
         self.failing += FAILING;
         let day = if digest || self.days.len() > KEPT_DAYS { self.days.pop() } else { None };
         if let Some(day) = day {
-            self.site.insert("digest", &json!({ "day": day }), "ready").await.unwrap();
+            self.site.insert("digest", json!({ "day": day })).await.unwrap();
         }
     }
 
@@ -130,7 +131,7 @@ impl House {
     pub(crate) async fn settle(&mut self) -> Result<(), String> {
         let (mut fewest, mut since) = (i64::MAX, Instant::now());
         loop {
-            let open = self.site.open_jobs().await.unwrap();
+            let open = self.app().open_jobs().await.unwrap();
             if open == 0 {
                 break;
             }
@@ -164,7 +165,7 @@ impl House {
         let mut expected = &comments | self.site.planted();
         let ticks = "select cast(due_at as text) from tick where schedule = 'synthetic'";
         expected.extend(texts(self.app(), ticks).await.iter().map(|tick| seconds(tick)));
-        let effects: BTreeMap<i64, i64> = self.site.effects().await.unwrap();
+        let effects: BTreeMap<i64, i64> = self.app().synthetic_effects().await.unwrap();
         let books = Books::compare(&expected, &effects);
         if books != Books::default() {
             return Err(format!("{books:?}"));

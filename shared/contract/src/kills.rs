@@ -17,11 +17,7 @@ use conduit::{Caller, Conduit, Credentials, ListArticles, Password, RequestId};
 use in_process::{InProcess, Point};
 use serde_json::{Value, json};
 
-use crate::{
-    dataset::PASSWORD,
-    process::Server,
-    sql::{try_execute, try_numbers, try_pairs, try_texts},
-};
+use crate::{dataset::PASSWORD, process::Server};
 
 /// How long a server has to die where it was told to.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -49,8 +45,11 @@ pub const FAILING: i64 = 3;
 /// Under which numbers the effects of planted jobs are counted: no comment ever has such a one.
 const PLANTED: i64 = 1_000_000_000;
 
-/// Jobs that are still to be done.
-const OPEN: &str = "select count(*) from job where state in ('ready', 'running', 'delayed')";
+/// How often a planted job may die with its worker, unless it is one that fails.
+const ATTEMPTS: i64 = 1_000;
+
+/// What the client says, and nobody else.
+const WORDS: &str = "x";
 
 /// How a server ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +114,7 @@ pub struct Told {
 impl Client {
     /// Comments at the server with this address; the comment's number, if that is accepted.
     fn comment(&self, address: &str) -> Option<i64> {
-        let body = json!({ "comment": { "body": "x" } }).to_string();
+        let body = json!({ "comment": { "body": WORDS } }).to_string();
         let request = format!(
             "POST /api/articles/{}/comments HTTP/1.0\r\nauthorization: Token {}\r\n\
              content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
@@ -189,15 +188,13 @@ impl Books {
 }
 
 impl House {
-    /// On a database with accounts and articles.
+    /// On a database with articles, with the account of this address as the client's.
     ///
     /// # Errors
-    /// When there are none, or the database is out of reach.
-    pub async fn open(app: InProcess) -> anyhow::Result<Self> {
+    /// When there is no such account or no article, or the database is out of reach.
+    pub async fn open(app: InProcess, email: String) -> anyhow::Result<Self> {
         let guest = RequestId::parse("kills").context("a request id")?;
         let guest = Caller::new(None, guest, PATIENCE);
-        let emails = try_texts(&app, "select email from account where id = 1").await?;
-        let email = emails.into_iter().next().context("no account")?;
         let login = Credentials { email, password: Password::new(PASSWORD) };
         let user = app.login(&guest, login).await.map_err(|error| anyhow::anyhow!("{error}"))?;
         let list = ListArticles { limit: 1, ..ListArticles::default() };
@@ -232,37 +229,21 @@ impl House {
         self.planted.insert(number);
         // Without a number they have no effect that ends them.
         for sleep_ms in [10, 100, 200] {
-            self.insert("synthetic", &json!({ "sleep_ms": sleep_ms }), "ready").await?;
+            self.insert("synthetic", json!({ "sleep_ms": sleep_ms })).await?;
         }
         for _ in 0..FAILING {
-            self.insert("synthetic", &json!({ "fails": "error" }), "ready").await?;
+            self.app.plant_job("synthetic", json!({ "fails": "error" }), "ready", 2).await?;
         }
-        self.insert("synthetic", &json!({ "number": number }), "running").await?;
-        // It has failed often enough after two attempts.
-        let failing = "update job set max_attempts = 2 where cast(task as text) like '%error%'";
-        Ok(try_execute(&self.app, failing).await?)
+        let left = json!({ "number": number });
+        Ok(self.app.plant_job("synthetic", left, "running", ATTEMPTS).await?)
     }
 
     /// Puts one job into the table.
     ///
     /// # Errors
     /// The database's.
-    pub async fn insert(&self, kind: &str, task: &Value, state: &str) -> anyhow::Result<()> {
-        let insert = format!(
-            "insert into job (kind, task, state, due_at, priority, attempts, fence,
-                max_attempts, request_id, created_at)
-            values ('{kind}', '{task}', '{state}', '2026-01-01T00:00:00.000000+00:00', 100,
-                0, 1, 1000, 'kills', '2026-01-01T00:00:00.000000+00:00')"
-        );
-        Ok(try_execute(&self.app, &insert).await?)
-    }
-
-    /// How many jobs are still to be done.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn open_jobs(&self) -> anyhow::Result<i64> {
-        Ok(try_numbers(&self.app, OPEN).await?.into_iter().sum())
+    pub async fn insert(&self, kind: &str, task: Value) -> anyhow::Result<()> {
+        Ok(self.app.plant_job(kind, task, "ready", ATTEMPTS).await?)
     }
 
     /// All of the client's comments, answered or not.
@@ -270,25 +251,15 @@ impl House {
     /// # Errors
     /// The database's.
     pub async fn comments(&self) -> anyhow::Result<BTreeSet<i64>> {
-        let comments = try_numbers(&self.app, "select id from comment where body = 'x'").await?;
-        Ok(comments.into_iter().collect())
+        Ok(self.app.comments_saying(WORDS).await?)
     }
 
-    /// All effects: under which number, and how often.
+    /// How often the jobs of comments have had their effect, by the comment's number.
     ///
     /// # Errors
     /// The database's.
     pub async fn effects(&self) -> anyhow::Result<BTreeMap<i64, i64>> {
-        let effects = "select number, times from synthetic_effect";
-        Ok(try_pairs(&self.app, effects).await?.into_iter().collect())
-    }
-
-    /// Effects of comments alone.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn effects_of_comments(&self) -> anyhow::Result<BTreeMap<i64, i64>> {
-        let mut effects = self.effects().await?;
+        let mut effects = self.app.synthetic_effects().await?;
         drop(effects.split_off(&PLANTED));
         Ok(effects)
     }
@@ -298,14 +269,7 @@ impl House {
     /// # Errors
     /// The database's.
     pub async fn clear(&self) -> anyhow::Result<()> {
-        for statement in [
-            "delete from job",
-            "delete from synthetic_effect",
-            "delete from comment where body = 'x'",
-        ] {
-            try_execute(&self.app, statement).await?;
-        }
-        Ok(())
+        Ok(self.app.forget_jobs(WORDS).await?)
     }
 }
 

@@ -1,6 +1,5 @@
 //! Statements of a test's own, on either database: to bring about what no use case does, and to look
-//! where none shows. What they say stands in the tests. Those that begin with `try` return the
-//! database's errors, for whoever has to go on; the others panic.
+//! where none shows. What they say stands in the tests.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +22,7 @@ macro_rules! ask {
             };
             match answer {
                 Err(sqlx::Error::PoolTimedOut) if begin.elapsed() < LIMIT => {}
-                answer => break answer,
+                answer => break answer.expect($query),
             }
         }
     }};
@@ -31,46 +30,16 @@ macro_rules! ask {
 
 /// Runs a statement that writes.
 ///
-/// # Errors
-/// The database's.
-pub async fn try_execute(app: &InProcess, statement: &str) -> sqlx::Result<()> {
-    let safe = AssertSqlSafe(statement.to_owned());
-    match app.db() {
-        Db::Sqlite { write, .. } => sqlx::query(safe).execute(write).await.map(drop),
-        Db::Postgres(pool) => sqlx::query(safe).execute(pool).await.map(drop),
-    }
-}
-
-/// All numbers that a query finds.
-///
-/// # Errors
-/// The database's.
-pub async fn try_numbers(app: &InProcess, query: &str) -> sqlx::Result<Vec<i64>> {
-    ask!(app, query, query_scalar, fetch_all)
-}
-
-/// All pairs of numbers that a query finds.
-///
-/// # Errors
-/// The database's.
-pub async fn try_pairs(app: &InProcess, query: &str) -> sqlx::Result<Vec<(i64, i64)>> {
-    ask!(app, query, query_as, fetch_all)
-}
-
-/// All texts that a query finds.
-///
-/// # Errors
-/// The database's.
-pub async fn try_texts(app: &InProcess, query: &str) -> sqlx::Result<Vec<String>> {
-    ask!(app, query, query_scalar, fetch_all)
-}
-
-/// Runs a statement that writes.
-///
 /// # Panics
 /// When it fails: these are tests.
 pub async fn execute(app: &InProcess, statement: &str) {
-    try_execute(app, statement).await.expect(statement);
+    let safe = AssertSqlSafe(statement.to_owned());
+    match app.db() {
+        Db::Sqlite { write, .. } => {
+            sqlx::query(safe).execute(write).await.map(drop).expect(statement);
+        }
+        Db::Postgres(pool) => sqlx::query(safe).execute(pool).await.map(drop).expect(statement),
+    }
 }
 
 /// The number that a query finds.
@@ -78,7 +47,7 @@ pub async fn execute(app: &InProcess, statement: &str) {
 /// # Panics
 /// When it finds none: these are tests.
 pub async fn number(app: &InProcess, query: &str) -> i64 {
-    ask!(app, query, query_scalar, fetch_one).expect(query)
+    ask!(app, query, query_scalar, fetch_one)
 }
 
 /// All numbers that a query finds.
@@ -86,7 +55,7 @@ pub async fn number(app: &InProcess, query: &str) -> i64 {
 /// # Panics
 /// When it fails: these are tests.
 pub async fn numbers(app: &InProcess, query: &str) -> Vec<i64> {
-    try_numbers(app, query).await.expect(query)
+    ask!(app, query, query_scalar, fetch_all)
 }
 
 /// All pairs of numbers that a query finds.
@@ -94,7 +63,7 @@ pub async fn numbers(app: &InProcess, query: &str) -> Vec<i64> {
 /// # Panics
 /// When it fails: these are tests.
 pub async fn pairs(app: &InProcess, query: &str) -> Vec<(i64, i64)> {
-    try_pairs(app, query).await.expect(query)
+    ask!(app, query, query_as, fetch_all)
 }
 
 /// All texts that a query finds.
@@ -102,7 +71,7 @@ pub async fn pairs(app: &InProcess, query: &str) -> Vec<(i64, i64)> {
 /// # Panics
 /// When it fails: these are tests.
 pub async fn texts(app: &InProcess, query: &str) -> Vec<String> {
-    try_texts(app, query).await.expect(query)
+    ask!(app, query, query_scalar, fetch_all)
 }
 
 /// Asks until the number that a query finds is at least this; for what comes about elsewhere.

@@ -12,10 +12,12 @@
 //! `schedule` (jobs by the clock),
 //! `compute` (on whose threads), then the kinds, one file each. `lab` has what only experiments
 //! switch on, the points at which a process can be made to die among it; `view`, `depth` and `meters`
-//! what can be seen from outside; `steps` is for those who measure what the queue costs.
+//! what can be seen from outside; `steps` is for those who measure what the queue costs, `books` for
+//! those who count what is left of it when servers die.
 
 mod args;
 mod backoff;
+mod books;
 mod compute;
 mod depth;
 pub(crate) mod kinds;
