@@ -67,7 +67,7 @@ const NEAR: [(&str, Arm, bool); 4] = [
     (TCP, Arm::Split, false),
 ];
 
-/// What stands beside the rung [`TCP`], and is no rung itself: the same with HTTP/2.
+/// What stands beside the rung of TCP, and is no rung itself: the same with HTTP/2.
 pub const HTTP2: &str = "HTTP/2";
 
 const BESIDE: (&str, Arm, bool) = (HTTP2, Arm::Http2, false);
