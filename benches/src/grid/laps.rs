@@ -42,7 +42,7 @@ const FIRST_WARM_UP: usize = 60;
 const ALIKE: [Arm; 4] = [Arm::Monolith, Arm::Twin, Arm::Planted, Arm::Waiting];
 
 /// How long each of those is asked for what is asked of any, before the first lap.
-const DIET: Amount = Amount { requests: 400, seconds: 0.2 };
+const DIET: Amount = Amount { requests: 400, seconds: 0.1 };
 
 /// How often a trial is measured that does not count. If none does, the whole round counts for
 /// nothing.
