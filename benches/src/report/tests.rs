@@ -354,16 +354,17 @@ fn committed_results_verify_and_the_readme_shows_the_latest() {
     for run in &runs {
         verify(run).unwrap();
     }
-    let of_x1 = |run: &&PathBuf| store::read(run).unwrap().experiment == "x1";
-    let latest = runs.iter().rfind(of_x1).expect("a committed run of x1");
+    let read = runs.iter().map(|folder| (folder, store::read(folder).unwrap()));
+    let of_x1 = read.filter(|(_, run)| run.experiment == "x1");
+    let (folder, latest) = of_x1.max_by_key(|(_, run)| run.started).expect("a run of x1");
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
     let readme = fs::read_to_string(readme).unwrap();
-    let table = readme_table(&store::read(latest).unwrap()).unwrap();
+    let table = readme_table(&latest).unwrap();
     assert_eq!(
         readme_block(&readme).unwrap(),
         table.trim_matches('\n'),
         "run `cargo lab report {} --readme README.md`",
-        latest.display()
+        folder.display()
     );
 }
 
