@@ -354,17 +354,16 @@ fn committed_results_verify_and_the_readme_shows_the_latest() {
     for run in &runs {
         verify(run).unwrap();
     }
-    let read = runs.iter().map(|folder| (folder, store::read(folder).unwrap()));
-    let of_x1 = read.filter(|(_, run)| run.experiment == "x1");
-    let (folder, latest) = of_x1.max_by_key(|(_, run)| run.started).expect("a run of x1");
+    let read = runs.iter().map(|run| store::read(run).unwrap());
+    let latest = read.filter(|run| run.experiment == "x1").max_by_key(|run| run.started).unwrap();
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
     let readme = fs::read_to_string(readme).unwrap();
     let table = readme_table(&latest).unwrap();
     assert_eq!(
         readme_block(&readme).unwrap(),
         table.trim_matches('\n'),
-        "run `cargo lab report {} --readme README.md`",
-        folder.display()
+        "run `cargo lab report RUN --readme README.md` with that of {}",
+        latest.started
     );
 }
 
