@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     record::{Arm, Comparison, Page},
-    stats::below,
+    stats::shuffle,
 };
 
 /// A whole run: each restart brings up fresh servers.
@@ -46,8 +46,8 @@ impl Restart {
     /// of blocks is drawn, and so is whether a block runs ABBA or BAAB: drift of the machine then falls
     /// on both arms alike.
     ///
-    /// The servers of one comparison serve no other. A server that was used more takes a few percent
-    /// more CPU for the same page, and of two that are compared both have to be used alike.
+    /// The servers of one comparison serve no other. One that has shown articles takes a few percent more
+    /// CPU for a home page from then on, so of two that are compared both have to have led the same life.
     pub fn duel(
         comparison: Comparison,
         pages: &[(Page, usize)],
@@ -63,10 +63,7 @@ impl Restart {
                 blocks.push(Block::Steady { comparison, page, order: order.into(), seconds, seed });
             }
         }
-        // Fisher and Yates.
-        for last in (1..blocks.len()).rev() {
-            blocks.swap(last, below(rng, last + 1));
-        }
+        shuffle(rng, &mut blocks);
         Self { arms: vec![a, b], blocks }
     }
 }

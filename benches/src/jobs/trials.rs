@@ -26,7 +26,7 @@ use crate::{
     record::{Arm, Page},
     relay::Policy,
     scaling::{steps::Observer, worth_going_on},
-    stats::below,
+    stats::shuffle,
     visitors::Visitors,
 };
 
@@ -192,11 +192,9 @@ impl Trials<'_> {
     }
 }
 
-/// The numbers below `n` in an order of chance (Fisher and Yates).
+/// The numbers below `n` in an order of chance.
 fn shuffled(rng: &mut ChaCha8Rng, n: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..n).collect();
-    for last in (1..n).rev() {
-        order.swap(last, below(rng, last + 1));
-    }
+    shuffle(rng, &mut order);
     order
 }

@@ -29,7 +29,7 @@ use crate::{
     probe::Watched,
     record::{Arm, Page},
     run,
-    stats::below,
+    stats::shuffle,
     visitors::Visitors,
 };
 
@@ -164,11 +164,8 @@ impl Trials<'_> {
         bar: &ProgressBar,
     ) -> anyhow::Result<()> {
         for round in 0..rounds {
-            // Fisher and Yates.
             let mut order: Vec<usize> = (0..all.len()).collect();
-            for last in (1..order.len()).rev() {
-                order.swap(last, below(&mut self.rng, last + 1));
-            }
+            shuffle(&mut self.rng, &mut order);
             // The same visitors for all, and others in every round.
             let seed = self.random();
             for (arm, setup) in order.into_iter().filter_map(|index| all.get(index)) {
