@@ -209,6 +209,9 @@ pub enum Arm {
     Monolith,
     /// Two processes: pages, and API over HTTP.
     Split,
+    /// A monolith like the first, for controls alone: what the others below are compared with where the
+    /// first one serves more than they do.
+    Plain,
     /// A second monolith, alike in every way: the A/A control.
     Twin,
     /// A monolith that burns some CPU on top: the planted control.
@@ -243,6 +246,7 @@ impl Arm {
         match self {
             Self::Monolith => "monolith",
             Self::Split => "split",
+            Self::Plain => "plain",
             Self::Twin => "twin",
             Self::Planted => "planted",
             Self::Waiting => "waiting",

@@ -178,9 +178,13 @@ impl Truth {
             Arm::Waiting => [1.0, 1.0 + 0.5 / 1.3],
             Arm::Planted => [1.0 + self.planted * self.planted_ms() / self.cpu_ms, 1.0],
             // A run of the boundary has none of the others in it.
-            Arm::Monolith | Arm::Floor | Arm::Hop | Arm::UnixSocket | Arm::Http2 | Arm::Link => {
-                [1.0; 2]
-            }
+            Arm::Monolith
+            | Arm::Plain
+            | Arm::Floor
+            | Arm::Hop
+            | Arm::UnixSocket
+            | Arm::Http2
+            | Arm::Link => [1.0; 2],
         };
         let jitter = (self.noise[1] * noise.normal()).exp();
         let total = n as f64 * self.cpu_ms * page * cpu * shift * jitter;

@@ -109,14 +109,15 @@ pub fn grid(preset: Preset, _database: &str) -> Grid {
         let cell = Cell::new(link(rtt_us), Arm::Link, LIST, DATA);
         cells.push(Cell { rtt_us: Some(rtt_us), ..cell });
     }
-    cells.push(Cell::new("twin", Arm::Twin, LIST, DATA));
-    cells.push(Cell::new("planted", Arm::Planted, LIST, DATA));
+    for arm in [Arm::Plain, Arm::Twin, Arm::Planted] {
+        cells.push(Cell::new(arm.name(), arm, LIST, DATA));
+    }
     Grid {
         cells,
         controls: Controls {
-            plain: NEAR[0].0.to_owned(),
-            twin: "twin".to_owned(),
-            planted: "planted".to_owned(),
+            plain: Arm::Plain.name().to_owned(),
+            twin: Arm::Twin.name().to_owned(),
+            planted: Arm::Planted.name().to_owned(),
             effect: 0.1,
         },
         rounds,

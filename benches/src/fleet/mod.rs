@@ -134,7 +134,7 @@ impl Rig {
                 Ok::<_, anyhow::Error>(launch.with_jobs(self.jobs))
             };
             match arm {
-                Arm::Monolith | Arm::Twin | Arm::Planted | Arm::Waiting => {
+                Arm::Monolith | Arm::Plain | Arm::Twin | Arm::Planted | Arm::Waiting => {
                     let launch = app(MONOLITH)?.with_lab(self)?;
                     fleet.members.push(self.start_server(launch).await?);
                 }

@@ -39,7 +39,7 @@ const WARM_UP: usize = 2;
 const FIRST_WARM_UP: usize = 60;
 
 /// Monoliths that differ in nothing but what is planted in them: those that controls compare.
-const ALIKE: [Arm; 4] = [Arm::Monolith, Arm::Twin, Arm::Planted, Arm::Waiting];
+const ALIKE: [Arm; 5] = [Arm::Monolith, Arm::Plain, Arm::Twin, Arm::Planted, Arm::Waiting];
 
 /// How long each of those is asked for what is asked of any, before the first lap.
 const DIET: Amount = Amount { requests: 400, seconds: 0.1 };
@@ -133,7 +133,8 @@ pub(super) async fn round(
 /// What makes twins alike: each of them is asked for whatever any of them is, since a server that has
 /// shown articles takes a few percent more for a home page from then on: its connections to the database
 /// keep more of it in their caches. What is left: a server that is asked more often within a lap is
-/// warmer than its twin, and takes a little less.
+/// warmer than its twin, and takes a little less. Where one has many cells, controls have an arm of
+/// their own to be compared with ([`Arm::Plain`]).
 fn diet(cells: &[Cell]) -> Vec<Cell> {
     let of_alike = || cells.iter().filter(|cell| ALIKE.contains(&cell.arm));
     let mut diet: Vec<Cell> = Vec::new();
