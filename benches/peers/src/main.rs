@@ -36,6 +36,9 @@ struct Args {
     /// Also write everything that was measured to this file, as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Also put the table into this document, between its markers.
+    #[arg(long, value_name = "FILE")]
+    readme: Option<PathBuf>,
 }
 
 #[tokio::main]
@@ -62,6 +65,13 @@ async fn main() -> Result<()> {
     if let Some(file) = &args.json {
         let json = serde_json::to_vec_pretty(&report::document(&comparisons, &args.plan))?;
         fs::write(file, json).with_context(|| format!("writing {}", file.display()))?;
+    }
+    if let Some(file) = &args.readme {
+        let text =
+            fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
+        let text = report::into_document(&text, &comparisons, &args.plan)
+            .with_context(|| file.display().to_string())?;
+        fs::write(file, text).with_context(|| format!("writing {}", file.display()))?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! What was measured, as a table and as JSON.
 
-use comfy_table::{Table, presets};
+use anyhow::Context;
+use comfy_table::{Table, TableStyle, presets};
 use serde_json::{Value, json};
 
 use crate::rounds::{Comparison, Plan, Turn};
@@ -92,10 +93,37 @@ fn rows<'a>(comparisons: &'a [Comparison], plan: &Plan) -> Vec<Row<'a>> {
     rows
 }
 
-/// Prints the table.
+/// Between these lines of a document stands what was measured.
+const MARKERS: [&str; 2] = ["<!-- figures:begin -->\n", "<!-- figures:end -->"];
+
+/// Prints the table, and what to know about it.
 pub(crate) fn print(comparisons: &[Comparison], plan: &Plan) {
+    println!("{}", table(comparisons, plan, presets::NOTHING));
+    println!("{}", remarks(comparisons, plan).join("\n"));
+}
+
+/// The document with the table in place of what stood between its markers.
+///
+/// # Errors
+/// It has no markers.
+pub(crate) fn into_document(
+    text: &str,
+    comparisons: &[Comparison],
+    plan: &Plan,
+) -> anyhow::Result<String> {
+    let [begin, end] = MARKERS;
+    let parts = text
+        .split_once(begin)
+        .and_then(|(before, rest)| rest.split_once(end).map(|(_, after)| (before, after)));
+    let (before, after) = parts.with_context(|| format!("no {} in it", begin.trim_end()))?;
+    let table = table(comparisons, plan, presets::ASCII_MARKDOWN);
+    let remarks = remarks(comparisons, plan).join("\n");
+    Ok(format!("{before}{begin}{table}\n\n{remarks}\n{end}{after}"))
+}
+
+fn table(comparisons: &[Comparison], plan: &Plan, style: TableStyle) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING);
+    table.load_style(style);
     table.set_header(["database", "figure", "ours", "peer", "peer's", "ours / peer"]);
     for row in rows(comparisons, plan) {
         table.add_row([
@@ -107,18 +135,22 @@ pub(crate) fn print(comparisons: &[Comparison], plan: &Plan) {
             row.ratio.text(2),
         ]);
     }
-    println!("{table}");
-    println!(
+    table
+}
+
+fn remarks(comparisons: &[Comparison], plan: &Plan) -> Vec<String> {
+    let mut remarks = vec![format!(
         "{} rounds in turn: the median, and the least and the most of a round. Enqueued one by one: \
          {} a round.",
         plan.rounds, plan.enqueues
-    );
+    )];
     if plan.enqueues < ENOUGH_FOR_P99 {
-        println!("No p99 of fewer than {ENOUGH_FOR_P99} a round.");
+        remarks.push(format!("No p99 of fewer than {ENOUGH_FOR_P99} a round."));
     }
     for Comparison { database, ours, .. } in comparisons {
-        println!("{database}: {}, for both", ours.durability);
+        remarks.push(format!("{database}: {}, for both.", ours.durability));
     }
+    remarks
 }
 
 /// Everything that was measured.

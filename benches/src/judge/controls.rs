@@ -76,14 +76,23 @@ pub(super) fn found_nothing(found: Option<Estimate>) -> (Option<bool>, &'static 
     (passed, sentence)
 }
 
+/// How much of a planted effect may be missing, or come on top of it. What is planted drags a little
+/// with it: a server that burned 7, 14, 28 and 56 µs more for each page took 9.0, 16.9, 31.8 and 61.8 µs
+/// more than its twins (±1.1, six restarts of six servers in laps of 20 pages), with caches colder
+/// after it and whoever waits for the answer asleep.
+const DRAGGED: f64 = 0.25;
+
 /// Whether what was planted was found, and that in words; from the interval of the ratio and what is
 /// true.
 pub(super) fn found_planted(found: Option<Estimate>, truth: f64) -> (Option<bool>, &'static str) {
-    let passed = found.map(|ratio| ratio.low > 1.0 && ratio.contains(truth));
+    let planted = truth - 1.0;
+    let [least, most] = [1.0 - DRAGGED, 1.0 + DRAGGED].map(|share| 1.0 + planted * share);
+    let right = |ratio: Estimate| ratio.low <= most && ratio.high >= least;
+    let passed = found.map(|ratio| ratio.low > 1.0 && right(ratio));
     let sentence = match found {
         None => "Not measured.",
         Some(ratio) if ratio.low <= 1.0 => "The CPU that was planted was not found.",
-        Some(ratio) if !ratio.contains(truth) => "CPU was found, but not as much as was planted.",
+        Some(ratio) if !right(ratio) => "CPU was found, but not as much as was planted.",
         Some(_) => "The CPU that was planted was found, in its true size.",
     };
     (passed, sentence)
