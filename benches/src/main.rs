@@ -127,7 +127,7 @@ enum Command {
 
 #[derive(Args, Debug)]
 struct RunArgs {
-    /// The experiments; see `list`.
+    /// The experiments, by id or topic; see `list`.
     #[arg(value_name = "ID", default_value = "x1")]
     ids: Vec<String>,
     /// How much to measure.
@@ -246,7 +246,7 @@ async fn carry_out(command: Command) -> anyhow::Result<()> {
         Command::Seed(args) => fill(args).await,
         Command::List => {
             for experiment in experiment::registry() {
-                println!("{:<12} {}", experiment.card.id, experiment.card.title);
+                println!("{:<13} {}", experiment.card.names(), experiment.card.title);
             }
             Ok(())
         }

@@ -72,7 +72,7 @@ struct Check {
 }
 
 /// What the container may use; 0 or nothing where there is no limit.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(super) struct Limits {
     nano_cpus: u64,
@@ -108,9 +108,15 @@ impl Inspected {
         self.config.labels.get("com.docker.compose.service").map_or("", String::as_str)
     }
 
-    /// What it was made from, as a hash: containers of a service that have the same are alike.
-    pub(super) fn made_from(&self) -> Option<&str> {
-        self.config.labels.get("com.docker.compose.config-hash").map(String::as_str)
+    /// Whether it was made from the same image with the same settings and limits as another. (Compose's own
+    /// hash of a service's settings says more: also what else was asked for in the same command.)
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let made_from = |it: &Self| {
+            let mut env = it.config.env.clone().unwrap_or_default();
+            env.sort_unstable();
+            (it.image.clone(), env, it.host_config.clone())
+        };
+        made_from(self) == made_from(other)
     }
 
     /// A variable of its environment.
@@ -291,6 +297,19 @@ mod tests {
         }))
         .unwrap();
         assert_eq!(container.healthy_after(), Some(Duration::from_millis(2_250)));
+    }
+
+    #[test]
+    fn containers_with_other_settings_are_not_alike() {
+        let container = |env: &[&str], quota: u64| {
+            let mut container = inspected(&json!(null), &json!({ "CpuQuota": quota }));
+            container.config.env = Some(env.iter().map(|&line| line.to_owned()).collect());
+            container
+        };
+        let first = container(&["A=1", "B=2"], 2_500);
+        assert!(first.is_like(&container(&["B=2", "A=1"], 2_500)));
+        assert!(!first.is_like(&container(&["A=1", "B=3"], 2_500)));
+        assert!(!first.is_like(&container(&["A=1", "B=2"], 5_000)));
     }
 
     #[test]

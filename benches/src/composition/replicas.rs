@@ -236,7 +236,7 @@ fn unequal<'a>(replicas: impl IntoIterator<Item = (&'a str, f64)>) -> Option<&'a
 /// Refuses containers of one service that were made from different settings.
 fn alike(containers: &[&Inspected]) -> anyhow::Result<()> {
     let mut pairs = containers.iter().zip(containers.iter().skip(1));
-    match pairs.find(|(one, other)| one.made_from() != other.made_from()) {
+    match pairs.find(|(one, other)| !one.is_like(other)) {
         None => Ok(()),
         Some((one, _)) => bail!(
             "--compose: a new {} is not like the first: run the lab with the environment variables and \

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::svg::{Anchor, Scale, Svg, ticks};
+use crate::judge::scaled::{Climbed, OfMix, Scaled};
 use crate::judge::summary::{Effect, Metric, Summary};
 use crate::judge::{Question, latencies};
 use crate::record::{Arm, Comparison, Page, Run};
@@ -190,6 +191,21 @@ pub(super) fn cells(summary: &Summary) -> Rows {
         })
     });
     bar_rows(bars.collect(), Metric::CpuServers)
+}
+
+/// What the containers of a composition serve, setup by setup; ends of lines are the lowest and the
+/// highest trial.
+pub(super) fn setups(scaled: &Scaled) -> Rows {
+    let of_mix = |mix: &OfMix| {
+        let group = format!("{} mix", words::capitalised(&mix.mix));
+        let bar = |it: &Climbed| {
+            let total = it.goodput?;
+            let parts = vec![(it.arm.name().to_owned(), total.value)];
+            Some(Bar { group: group.clone(), label: words::capitalised(&it.setup), parts, total })
+        };
+        mix.climbed.iter().filter_map(bar).collect::<Vec<_>>()
+    };
+    bar_rows(scaled.mixes.iter().flat_map(of_mix).collect(), Metric::Goodput)
 }
 
 /// The processes in the order in which a request meets them.

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::frame::{CheckLine, check_line, facts};
 use super::page::{Line, lines, remarks};
 use super::{
-    HTML, caching, durability, explain, finding,
+    HTML, caching, composed, durability, explain, finding,
     foretold::{self, View},
     grid, latency, places, scaling, svg, terminal,
 };
@@ -100,6 +100,11 @@ fn numbers(run: &Run, summary: &Summary) -> String {
 
 /// What was compared, what it was chosen from, what more units come to, what one more costs.
 fn searches(scaled: &Scaled) -> String {
+    if composed::is_composed(scaled) {
+        let setups = table(composed::HEAD, 7, composed::setups(scaled).into_iter());
+        let costs = table(composed::COSTS, 5, scaling::costs(scaled).into_iter());
+        return format!("{setups}\n{costs}");
+    }
     let around = ["Stopped by quotas", "Core beside", "Foreign CPU"];
     let [stopped, beside, foreign] = around;
     let head = |what| ["", what, "Goodput", stopped, beside, foreign];

@@ -8,7 +8,6 @@ use std::{collections::BTreeMap, mem, path::PathBuf, time::Instant};
 
 use anyhow::{Context, ensure};
 use chrono::Utc;
-use indicatif::ProgressBar;
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
