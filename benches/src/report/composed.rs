@@ -16,7 +16,7 @@ use crate::{
         scaled::{Around, Climbed, OfMix, Replica, Scaled},
         summary::Summary,
     },
-    record::{Arm, Run},
+    record::Run,
     words,
 };
 
@@ -65,20 +65,21 @@ pub(super) fn is_composed(scaled: &Scaled) -> bool {
 
 /// What a mix comes to, setup by setup, in one sentence.
 pub(super) fn sentence(card: &Card, mix: &OfMix) -> Option<Sentence> {
-    let of_arm = |arm: Arm| {
-        let served = |it: &Climbed| {
-            let rate = words::count(it.goodput?.value.round() as u64);
-            (it.arm == arm).then(|| format!("{rate} as {}", it.setup))
-        };
-        let served: Vec<String> = mix.climbed.iter().filter_map(served).collect();
-        (!served.is_empty()).then(|| format!("the {} {}", arm.name(), served.join(", ")))
-    };
-    let arms: Vec<String> = [Arm::Monolith, Arm::Split].into_iter().filter_map(of_arm).collect();
-    let sentence = Sentence::new().plain(format!(
-        "On the {} mix, of requests a second with 99 of 100 answered within {} ms, ",
+    let mut sentence = Sentence::new().plain(format!(
+        "On the {} mix, with 99 of 100 requests answered within {} ms, ",
         mix.mix, card.slo_ms
     ));
-    (!arms.is_empty()).then(|| sentence.strong(arms.join("; ")).plain("."))
+    let served = mix.climbed.iter().filter_map(|it| Some((it, it.goodput?.value)));
+    let served: Vec<(&Climbed, f64)> = served.collect();
+    for (number, (it, goodput)) in served.iter().enumerate() {
+        let lead = match number {
+            0 => format!("{} can serve ", it.setup),
+            1 => format!(" a second; {} ", it.setup),
+            _ => format!("; {} ", it.setup),
+        };
+        sentence = sentence.plain(lead).strong(words::count(goodput.round() as u64));
+    }
+    (!served.is_empty()).then(|| sentence.plain("."))
 }
 
 /// The head of [`setups`].
@@ -153,3 +154,7 @@ pub(super) fn in_short(scaled: &Scaled) -> Vec<[String; 6]> {
     });
     short.collect()
 }
+
+#[cfg(test)]
+#[path = "composed_tests.rs"]
+mod tests;

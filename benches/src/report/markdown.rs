@@ -48,8 +48,11 @@ fn head(run: &Run, card: &Card, summary: &Summary) -> String {
     for sentence in finding::sentences(run, card, summary) {
         let _ = write!(text, "{}\n\n", sentence.text());
     }
-    let _ =
-        writeln!(text, "Square brackets hold 95 % intervals. The charts are in [{HTML}]({HTML}).");
+    let brackets = match &summary.scaled {
+        Some(scaled) if composed::is_composed(scaled) => "the lowest and the highest trial",
+        _ => "95 % intervals",
+    };
+    let _ = writeln!(text, "Square brackets hold {brackets}. The charts are in [{HTML}]({HTML}).");
     text
 }
 

@@ -292,9 +292,9 @@ mod tests {
             [
                 named("1 monolith", &[]),
                 named("2 monoliths", &[(Role::Monolith, 2)]),
-                named("1 frontend, 1 backend", &[]),
-                named("2 frontends, 1 backend", &[(Role::SplitFrontend, 2)]),
-                named("1 frontend, 2 backends", &[(Role::SplitBackend, 2)]),
+                named("1 frontend + 1 backend", &[]),
+                named("2 frontends + 1 backend", &[(Role::SplitFrontend, 2)]),
+                named("1 frontend + 2 backends", &[(Role::SplitBackend, 2)]),
             ]
         );
         assert_eq!(several(&[1, 2, 3, 4]).len(), 4 + 7);

@@ -73,7 +73,7 @@ pub(super) fn of_containers(tiers: Vec<Tier>) -> Setup {
         let plural = if tier.replicas == 1 { "" } else { "s" };
         format!("{} {name}{plural}", tier.replicas)
     };
-    let name = tiers.iter().map(counted).collect::<Vec<_>>().join(", ");
+    let name = tiers.iter().map(counted).collect::<Vec<_>>().join(" + ");
     Setup { topology: topology(name, tiers), policy: Policy::RoundRobin }
 }
 

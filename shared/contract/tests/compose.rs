@@ -206,10 +206,16 @@ fn balancers_count_what_the_dashboard_shows(composition: &Composition) {
 
 fn what_does_not_run_can_not_be_measured(composition: &Composition) {
     for (args, reason) in [
-        (&["--compose"][..], "--compose: nothing runs; `docker compose up"),
-        (&["--compose", "--db", "sqlite"], "--compose: a composition has its own database"),
+        (&["latency", "--compose"][..], "--compose: nothing runs; `docker compose up"),
+        (&["scaling", "--compose"], "--compose: nothing runs; `docker compose up"),
+        (
+            &["scaling", "--compose", "--balancer", "haproxy"],
+            "a composition has balancers of its own",
+        ),
+        (&["jobs", "--compose"], "x5: its jobs are of a length that only a lab file can ask for"),
+        (&["x1", "--compose", "--db", "sqlite"], "--compose: a composition has its own database"),
     ] {
-        let output = composition.lab(&[&["run", "x1"], args].concat());
+        let output = composition.lab(&[&["run"], args].concat());
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && output.stdout.is_empty(), "{said}");
         let errors: Vec<_> = said.lines().filter(|line| line.starts_with("error: ")).collect();
@@ -225,7 +231,7 @@ fn the_lab_measures_it_as_it_runs(composition: &Composition) {
         list.1
     };
     let before = ["monolith", "split-backend"].map(articles);
-    let output = composition.lab(&["run", "x1", "--preset", "smoke", "--compose"]);
+    let output = composition.lab(&["run", "latency", "--preset", "smoke", "--compose"]);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     let result = String::from_utf8_lossy(&output.stdout);
@@ -256,7 +262,7 @@ fn the_lab_scales_it_and_puts_it_back(composition: &Composition) {
     }
     assert!(output.status.success(), "{said}");
     let result = String::from_utf8_lossy(&output.stdout);
-    for part in ["2 monoliths", "2 frontends, 1 backend", "1 frontend, 2 backends", "MiB"] {
+    for part in ["2 monoliths", "2 frontends + 1 backend", "1 frontend + 2 backends", "MiB"] {
         assert!(result.contains(part), "{part}: {result}");
     }
     assert!(result.contains("0 trials and 0 steps void"), "{result}");
