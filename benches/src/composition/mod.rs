@@ -2,8 +2,8 @@
 //! architectures in place of processes that the lab starts itself.
 //!
 //! It is measured as it is: on whatever cores Docker gives it, with its own database, and nothing of
-//! it is frozen. Only its servers are restarted, because intervals rest on restarts. Its data stay
-//! as they are: the parity gate asks for nothing that writes.
+//! it is frozen. Only its servers are restarted, because intervals rest on restarts, or scaled and put
+//! back (`replicas`). Its data stay as they are: the parity gate asks for nothing that writes.
 
 mod docker;
 mod processes;
