@@ -105,12 +105,8 @@ impl<'a> Scaled<'a> {
         let (turn, wanted) = (Arc::clone(&self.turn), replicas.clone());
         // Goes on when nobody waits for it any more, and whoever puts back waits for its turn.
         task::spawn_blocking(move || {
-            let mut turn = in_turn(&turn);
-            if turn.over {
-                return Ok(());
-            }
-            turn.scaled = true;
-            scale(&wanted.into_iter().collect::<Vec<_>>())
+            let wanted: Vec<_> = wanted.into_iter().collect();
+            in_turn(&turn).scale(&wanted, scale)
         })
         .await??;
         self.find(arm, replicas).await
@@ -122,7 +118,7 @@ impl<'a> Scaled<'a> {
     /// What Docker says.
     pub async fn put_back(self) -> anyhow::Result<()> {
         let turn = Arc::clone(&self.turn);
-        task::spawn_blocking(move || put_back(&turn)).await?
+        task::spawn_blocking(move || in_turn(&turn).put_back(scale)).await?
     }
 
     async fn find(&mut self, arm: Arm, replicas: &Replicas) -> anyhow::Result<Standing> {
@@ -185,9 +181,38 @@ impl<'a> Scaled<'a> {
     }
 }
 
+impl Turn {
+    /// Has Docker scale, unless everything has been put back for good.
+    fn scale(
+        &mut self,
+        replicas: &[(Role, u32)],
+        docker: impl FnOnce(&[(Role, u32)]) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        ensure!(!self.over, "--compose: the composition has been put back");
+        // Also if it fails: some containers may be there.
+        self.scaled = true;
+        docker(replicas)
+    }
+
+    /// Has Docker put back what was scaled, for good.
+    fn put_back(
+        &mut self,
+        docker: impl FnOnce(&[(Role, u32)]) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        self.over = true;
+        if !self.scaled {
+            return Ok(());
+        }
+        progress::say("Putting back", "one container of each server");
+        docker(&BEFORE).context("there may be more than one container of a server left")?;
+        self.scaled = false;
+        Ok(())
+    }
+}
+
 impl Drop for Scaled<'_> {
     fn drop(&mut self) {
-        if let Err(error) = put_back(&self.turn) {
+        if let Err(error) = in_turn(&self.turn).put_back(scale) {
             progress::say("Failed", &format!("{error:#}"));
         }
     }
@@ -246,18 +271,6 @@ fn alike(containers: &[&Inspected]) -> anyhow::Result<()> {
     }
 }
 
-fn put_back(turn: &Mutex<Turn>) -> anyhow::Result<()> {
-    let mut turn = in_turn(turn);
-    turn.over = true;
-    if !turn.scaled {
-        return Ok(());
-    }
-    progress::say("Putting back", "one container of each server");
-    scale(&BEFORE).context("there may be more than one container of a server left")?;
-    turn.scaled = false;
-    Ok(())
-}
-
 fn scale(replicas: &[(Role, u32)]) -> anyhow::Result<()> {
     let services = replicas.iter().map(|(role, containers)| (role.name(), *containers));
     docker::scale(&services.collect::<Vec<_>>())
@@ -285,10 +298,27 @@ mod tests {
     }
 
     #[test]
-    fn what_is_over_is_put_back_once_and_scaled_no_more() {
-        let turn = Mutex::new(Turn::default());
-        // Nothing was scaled, so nobody asks Docker.
-        put_back(&turn).unwrap();
-        assert!(in_turn(&turn).over);
+    fn what_was_scaled_is_put_back_once_and_scaled_no_more() {
+        let mut turn = Turn::default();
+        let two = [(Role::Monolith, 2)];
+        // Docker fails, with a container more, perhaps.
+        turn.scale(&two, |_| bail!("one container is unhealthy")).unwrap_err();
+        let mut asked = Vec::new();
+        // The first attempt to put back fails, too.
+        turn.put_back(|_| bail!("no engine")).unwrap_err();
+        turn.put_back(|replicas| {
+            asked = replicas.to_vec();
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(asked, BEFORE);
+        turn.put_back(|_| panic!("there is nothing left to put back")).unwrap();
+        let error = turn.scale(&two, |_| panic!("nobody would put that back")).unwrap_err();
+        assert!(error.to_string().contains("put back"));
+    }
+
+    #[test]
+    fn what_was_never_scaled_is_left_alone() {
+        Turn::default().put_back(|_| panic!("nothing was scaled")).unwrap();
     }
 }
