@@ -110,14 +110,29 @@ pub fn registry() -> Vec<Experiment> {
     ]
 }
 
-/// The experiment of that id.
+/// What the best known ones are about, for whoever does not remember ids.
+const TOPICS: [(&str, &str); 3] = [("x1", "latency"), ("c2", "scaling"), ("x5", "jobs")];
+
+impl Card {
+    /// How the experiment may be asked for: its id, and its topic in brackets where it has one.
+    pub fn names(&self) -> String {
+        match TOPICS.iter().find(|(id, _)| *id == self.id) {
+            Some((id, topic)) => format!("{id} ({topic})"),
+            None => self.id.to_owned(),
+        }
+    }
+}
+
+/// The experiment of that id, or of that topic.
 ///
 /// # Errors
 /// When there is none; the message names those that there are.
-pub fn find(id: &str) -> anyhow::Result<Experiment> {
+pub fn find(name: &str) -> anyhow::Result<Experiment> {
+    let topic = TOPICS.iter().find(|(_, topic)| *topic == name);
+    let id = topic.map_or(name, |(id, _)| *id);
     registry().into_iter().find(|e| e.card.id == id).ok_or_else(|| {
-        let known: Vec<_> = registry().iter().map(|e| e.card.id).collect();
-        anyhow::anyhow!("there is no experiment `{id}`; there is: {}", known.join(", "))
+        let known: Vec<_> = registry().iter().map(|e| e.card.names()).collect();
+        anyhow::anyhow!("there is no experiment `{name}`; there is: {}", known.join(", "))
     })
 }
 
@@ -191,11 +206,20 @@ mod tests {
     }
 
     #[test]
+    fn a_topic_stands_for_an_experiment_that_there_is() {
+        for (id, topic) in TOPICS {
+            assert_eq!(find(topic).unwrap().card.id, id);
+            assert!(registry().iter().all(|e| e.card.id != topic), "{topic} is an id, too");
+        }
+    }
+
+    #[test]
     fn an_unknown_id_is_answered_with_the_known_ones() {
         let error = find("x99").map(|e| e.card.id).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "there is no experiment `x99`; there is: x1, x1-ladder, x2, x3, c2, x5, x6, floor, size, certificate"
+            "there is no experiment `x99`; there is: x1 (latency), x1-ladder, x2, x3, c2 (scaling), \
+             x5 (jobs), x6, floor, size, certificate"
         );
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     experiment,
     pilot::Found,
     plan::Plan,
-    record::{Parity, Resumption, Run, Slice, Start},
+    record::{Parity, Resumption, Run, SCHEMA, Slice, Start},
     relay::Balancing,
     run::Order,
     servers::Fingerprints,
@@ -143,6 +143,30 @@ impl Progress {
 }
 
 impl Begun {
+    /// What is known of a run that is measured in one piece: it has no plan to go on with.
+    pub fn in_one_piece(
+        order: &Order,
+        started: DateTime<Utc>,
+        circumstances: Circumstances,
+        programs: Fingerprints,
+        (parity, found): (Parity, Found),
+    ) -> Self {
+        Self {
+            schema: SCHEMA,
+            experiment: order.experiment.card.id.to_owned(),
+            preset: order.preset.to_string(),
+            seed: order.seed,
+            place: order.place.flag(),
+            command: order.command(),
+            started,
+            circumstances,
+            programs,
+            plan: Plan { restarts: Vec::new() },
+            parity,
+            found,
+        }
+    }
+
     /// The order that the run was started with. An `engine` has to be named again where the address of
     /// a database is not known any more.
     ///

@@ -127,7 +127,7 @@ enum Command {
 
 #[derive(Args, Debug)]
 struct RunArgs {
-    /// The experiments; see `list`.
+    /// The experiments, by id or topic; see `list`.
     #[arg(value_name = "ID", default_value = "x1")]
     ids: Vec<String>,
     /// How much to measure.
@@ -138,7 +138,7 @@ struct RunArgs {
     #[arg(long, value_name = "DB")]
     db: Option<Engine>,
     /// Measure the composition that runs (`docker compose up`), instead of processes of the lab's
-    /// own. Its servers are restarted meanwhile; its data stay.
+    /// own: `latency` restarts its servers meanwhile, `scaling` adds some for a while; its data stay.
     #[arg(long)]
     compose: bool,
     /// What stands in front of replicas, where an experiment has any: `relay` (the lab's own, unless
@@ -246,7 +246,7 @@ async fn carry_out(command: Command) -> anyhow::Result<()> {
         Command::Seed(args) => fill(args).await,
         Command::List => {
             for experiment in experiment::registry() {
-                println!("{:<12} {}", experiment.card.id, experiment.card.title);
+                println!("{:<13} {}", experiment.card.names(), experiment.card.title);
             }
             Ok(())
         }

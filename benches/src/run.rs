@@ -21,7 +21,7 @@ use crate::{
     pilot::{Found, Look},
     plan::{Plan, Restart},
     progress::{self, ms},
-    record::{Arm, Parity, Resumption, Run, SCHEMA},
+    record::{Arm, Parity, Resumption, Run},
     relay::Balancing,
     scaling,
     store::{self, Folder},
@@ -95,6 +95,14 @@ pub async fn run(order: &Order) -> anyhow::Result<(PathBuf, Run)> {
         (Design::Durability(design), Place::Processes(engine)) => {
             durability::measure(order, engine, &design(order.preset)).await
         }
+        (Design::Scaling(scaling), Place::Composition) => {
+            scaling::measure_composition(order, &scaling(order.preset)?).await
+        }
+        (Design::Interference(_), Place::Composition) => bail!(
+            "{}: its jobs are of a length that only a lab file can ask for, and a composition has none; \
+             leave out --compose",
+            order.experiment.card.id
+        ),
         (_, Place::Composition) => bail!(
             "{}: needs servers of the lab's own; leave out --compose",
             order.experiment.card.id
@@ -122,20 +130,10 @@ async fn contrast(order: &Order, plan: fn(Preset, u64) -> Plan) -> anyhow::Resul
     testbed.equip(&arms, &found.pilot).await?;
     let mut circumstances = testbed.circumstances(machine).await?;
     circumstances.layout.fallbacks.extend(found.remark.clone());
-    let begun = Begun {
-        schema: SCHEMA,
-        experiment: order.experiment.card.id.to_owned(),
-        preset: order.preset.to_string(),
-        seed: order.seed,
-        place: order.place.flag(),
-        command: order.command(),
-        started,
-        circumstances,
-        programs: testbed.fingerprints()?,
-        plan,
-        parity,
-        found,
-    };
+    let programs = testbed.fingerprints()?;
+    let before = (parity, found);
+    let begun = Begun::in_one_piece(order, started, circumstances, programs, before);
+    let begun = Begun { plan, ..begun };
     folder.begin(&begun)?;
     let measuring = Measuring { instrument, begun, folder, progress: Progress::default(), clock };
     measuring.finish(&testbed).await
@@ -196,19 +194,19 @@ pub async fn resume(run: &str, engine: Option<Engine>) -> anyhow::Result<(PathBu
 }
 
 /// What requests are sent with, and to where.
-struct Instrument {
-    generator: Generator,
-    visitors: Visitors,
+pub(crate) struct Instrument {
+    pub(crate) generator: Generator,
+    pub(crate) visitors: Visitors,
 }
 
 impl Instrument {
-    fn at(testbed: &Testbed) -> anyhow::Result<Self> {
+    pub(crate) fn at(testbed: &Testbed) -> anyhow::Result<Self> {
         Ok(Self { generator: Generator::start()?, visitors: Visitors::of(testbed.dataset())? })
     }
 
     /// Parity gate and, unless it is known already what that found, pilot; on servers of their own
     /// where that is possible.
-    async fn before(
+    pub(crate) async fn before(
         &self,
         testbed: &mut Testbed,
         order: &Order,

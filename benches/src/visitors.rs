@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+use conduit::wire::path;
 use contract::dataset::Dataset;
 use http::Uri;
 
@@ -9,6 +10,9 @@ use crate::{load::Target, record::Page};
 
 /// Articles that are asked for, at most. More would be a test of the disk, not of the server.
 const ARTICLES: u64 = 1_000;
+
+/// The address of an article's page.
+const ARTICLE: &str = "/article/{slug}";
 
 /// The addresses of every kind of page.
 #[derive(Clone, Debug)]
@@ -20,7 +24,8 @@ pub struct Visitors {
 impl Visitors {
     /// Visitors of a site with this data.
     pub fn of(dataset: &Dataset) -> anyhow::Result<Self> {
-        let path = |index| Ok(format!("/article/{}", dataset.article(index).slug).parse()?);
+        // As browsers send it: a balancer takes no address with other characters in it.
+        let path = |index| Ok(path::of(ARTICLE, &dataset.article(index).slug).parse()?);
         let articles: anyhow::Result<Vec<Uri>> =
             (0..dataset.size().articles.min(ARTICLES)).map(path).collect();
         Ok(Self { home: Arc::from([Uri::from_static("/")]), articles: articles?.into() })
@@ -58,5 +63,17 @@ mod tests {
             let homes = mix.iter().filter(|address| address.path() == "/").count();
             assert_eq!((homes, mix.len() - homes), (12 * home / article, 12));
         }
+    }
+
+    #[test]
+    fn every_address_is_one_that_a_browser_would_send() {
+        let size = Size { articles: 200, users: 3, ..Size::default() };
+        let dataset = Dataset::new(size, 1);
+        assert!(
+            (0..200).any(|index| !dataset.article(index).slug.is_ascii()),
+            "titles of all kinds"
+        );
+        let visitors = Visitors::of(&dataset).unwrap();
+        assert!(visitors.articles.iter().all(|address| address.path().is_ascii()));
     }
 }

@@ -1,12 +1,24 @@
 //! Docker's own commands, as far as a running composition is looked at with them.
 
-use std::{collections::BTreeMap, net::SocketAddr, process::Stdio};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    os::unix::process::CommandExt,
+    process::{Command, Output, Stdio},
+    time::Duration,
+};
 
 use anyhow::{Context, bail};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, de::DeserializeOwned};
-use tokio::process::Command;
+use tokio::process;
 
 use crate::servers;
+
+const NO_DOCKER: &str = "--compose: cannot run docker";
+
+/// How long containers may take to become healthy, seconds.
+const READY: &str = "60";
 
 /// Inside of a container every server listens here.
 const PORT: &str = "3000/tcp";
@@ -30,22 +42,37 @@ pub(super) struct Config {
     /// The image's name.
     pub(super) image: String,
     labels: BTreeMap<String, String>,
+    /// `NAME=VALUE` each.
+    #[serde(default)]
+    env: Option<Vec<String>>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct State {
     pub(super) health: Option<Health>,
+    #[serde(default)]
+    started_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Health {
     pub(super) status: String,
+    /// The last few checks.
+    #[serde(default)]
+    log: Option<Vec<Check>>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Check {
+    end: DateTime<Utc>,
+    exit_code: i64,
 }
 
 /// What the container may use; 0 or nothing where there is no limit.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(super) struct Limits {
     nano_cpus: u64,
@@ -79,6 +106,30 @@ impl Inspected {
     /// The service that the container is one of.
     pub(super) fn service(&self) -> &str {
         self.config.labels.get("com.docker.compose.service").map_or("", String::as_str)
+    }
+
+    /// Whether it was made from the same image with the same settings and limits as another. (Compose's own
+    /// hash of a service's settings says more: also what else was asked for in the same command.)
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let made_from = |it: &Self| {
+            let mut env = it.config.env.clone().unwrap_or_default();
+            env.sort_unstable();
+            (it.image.clone(), env, it.host_config.clone())
+        };
+        made_from(self) == made_from(other)
+    }
+
+    /// A variable of its environment.
+    pub(super) fn variable(&self, name: &str) -> Option<&str> {
+        let mut variables = self.config.env.iter().flatten();
+        variables.find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+    }
+
+    /// From its start until the first check that found it healthy, if that was among the last ones.
+    pub(super) fn healthy_after(&self) -> Option<Duration> {
+        let checks = self.state.health.as_ref()?.log.iter().flatten();
+        let first = checks.filter(|check| check.exit_code == 0).map(|check| check.end).min()?;
+        (first - self.state.started_at?).to_std().ok()
     }
 
     /// Where its port is published on this machine.
@@ -151,18 +202,34 @@ pub(super) async fn restart(id: &str) -> anyhow::Result<()> {
 
 /// Waits until a container ends.
 pub(super) async fn ended(id: &str) -> anyhow::Result<()> {
-    let mut wait = command(&["wait", id])?;
-    wait.kill_on_drop(true);
-    said(wait).await.map(drop)
+    let mut wait = process::Command::from(command(&["wait", id])?);
+    said(&wait.kill_on_drop(true).output().await.context(NO_DOCKER)?).map(drop)
 }
 
 fn parsed<T: DeserializeOwned>(text: &str) -> anyhow::Result<T> {
     serde_json::from_str(text).context("--compose: docker says something unexpected")
 }
 
+/// Has so many containers of each of these services, all of them healthy, and leaves everything else as it
+/// is. Does not return before that.
+///
+/// # Errors
+/// What Docker says, for instance of a container that does not become healthy.
+pub(super) fn scale(services: &[(&str, u32)]) -> anyhow::Result<()> {
+    let args = ["compose", "up", "--detach", "--no-build", "--no-deps", "--no-recreate"];
+    let mut command = command(&args)?;
+    command.args(["--wait", "--wait-timeout", READY]);
+    for (service, containers) in services {
+        command.arg("--scale").arg(format!("{service}={containers}"));
+    }
+    command.args(services.iter().map(|(service, _)| service));
+    said(&command.output().context(NO_DOCKER)?).map(drop)
+}
+
 /// Runs a Docker command where the compose file is, and gives what it prints.
 async fn docker(args: &[&str]) -> anyhow::Result<String> {
-    said(command(args)?).await
+    let output = process::Command::from(command(args)?).output().await;
+    said(&output.context(NO_DOCKER)?)
 }
 
 fn command(args: &[&str]) -> anyhow::Result<Command> {
@@ -173,16 +240,15 @@ fn command(args: &[&str]) -> anyhow::Result<Command> {
     Ok(command)
 }
 
-async fn said(mut command: Command) -> anyhow::Result<String> {
-    let output = command.output().await.context("--compose: cannot run docker")?;
+fn said(output: &Output) -> anyhow::Result<String> {
     if !output.status.success() {
         // Hints how to go on follow the reason; remarks about the compose file come before it.
         let said = String::from_utf8_lossy(&output.stderr);
-        let mut lines = said.lines().filter(|line| !line.trim().is_empty());
-        let reason = lines.find(|line| !line.starts_with("time="));
-        bail!("--compose: docker says: {}", reason.unwrap_or("nothing, and fails").trim());
+        let mut lines =
+            said.lines().filter(|line| !line.trim().is_empty() && !line.starts_with("time="));
+        bail!("--compose: docker says: {}", lines.next().unwrap_or("nothing, and fails").trim());
     }
-    Ok(String::from_utf8(output.stdout)?)
+    Ok(String::from_utf8(output.stdout.clone())?)
 }
 
 #[cfg(test)]
@@ -215,6 +281,45 @@ mod tests {
         assert_eq!(address("0.0.0.0"), "127.0.0.1:3001");
         let none = inspected(&json!(null), &json!({})).published().unwrap_err().to_string();
         assert_eq!(none, "--compose: monolith publishes no port");
+    }
+
+    #[test]
+    fn a_container_is_ready_at_its_first_check_that_succeeds() {
+        let mut container = inspected(&json!(null), &json!({}));
+        assert_eq!(container.healthy_after(), None, "nobody has looked");
+        let check = |second: u32, exit: i64| {
+            json!({ "Start": "2026-01-01T00:00:00Z", "ExitCode": exit, "Output": "",
+                    "End": format!("2026-01-01T00:00:{second:02}.5Z") })
+        };
+        container.state = serde_json::from_value(json!({
+            "StartedAt": "2026-01-01T00:00:01.25Z",
+            "Health": { "Status": "healthy", "Log": [check(2, 1), check(3, 0), check(13, 0)] },
+        }))
+        .unwrap();
+        assert_eq!(container.healthy_after(), Some(Duration::from_millis(2_250)));
+    }
+
+    #[test]
+    fn containers_with_other_settings_are_not_alike() {
+        let container = |env: &[&str], quota: u64| {
+            let mut container = inspected(&json!(null), &json!({ "CpuQuota": quota }));
+            container.config.env = Some(env.iter().map(|&line| line.to_owned()).collect());
+            container
+        };
+        let first = container(&["A=1", "B=2"], 2_500);
+        assert!(first.is_like(&container(&["B=2", "A=1"], 2_500)));
+        assert!(!first.is_like(&container(&["A=1", "B=3"], 2_500)));
+        assert!(!first.is_like(&container(&["A=1", "B=2"], 5_000)));
+    }
+
+    #[test]
+    fn a_variable_is_found_by_its_whole_name() {
+        let mut container = inspected(&json!(null), &json!({}));
+        let env = ["DB_CONNECTIONS_MAX=9", "DB_CONNECTIONS=8", "URL=a=b"].map(str::to_owned);
+        container.config.env = Some(env.into());
+        assert_eq!(container.variable("DB_CONNECTIONS"), Some("8"));
+        assert_eq!(container.variable("URL"), Some("a=b"));
+        assert_eq!(container.variable("DB"), None);
     }
 
     #[test]

@@ -2,11 +2,12 @@
 //! architectures in place of processes that the lab starts itself.
 //!
 //! It is measured as it is: on whatever cores Docker gives it, with its own database, and nothing of
-//! it is frozen. Only its servers are restarted, because intervals rest on restarts. Its data stay
-//! as they are: the parity gate asks for nothing that writes.
+//! it is frozen. Only its servers are restarted, because intervals rest on restarts, or scaled and put
+//! back (`replicas`). Its data stay as they are: the parity gate asks for nothing that writes.
 
 mod docker;
 mod processes;
+mod replicas;
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -18,10 +19,15 @@ use nix::unistd::Pid;
 use remote::{BackendArgs, Remote};
 
 use self::docker::Inspected;
+pub use self::replicas::{Replicas, Scaled, Shares, Standing};
 use crate::{
     databases::POSTGRES,
     executor::GENERATOR,
-    fleet::{Access, Fleet, Member, Process, answered},
+    fleet::{
+        Access, Fleet, Member, Process, answered,
+        quota::{Cpu, Millicores},
+        topology::{Role, Tier},
+    },
     probe::{Scope, Watched},
     record::{self, Arm},
     servers::{BACKEND, FRONTEND, MONOLITH},
@@ -99,9 +105,7 @@ impl Composition {
             pids.clear();
         }
         let container = |(arm, role)| {
-            let pairs = self.servers.iter().zip(&self.balancers);
-            let pair = pairs.into_iter().find(|(server, _)| server.service() == role);
-            let (server, balancer) = pair.with_context(|| format!("--compose: no {role}"))?;
+            let (server, balancer) = self.of(role)?;
             let (id, address) = (server.id.clone(), balancer.published()?);
             let pid = pids.get(&id).copied();
             Ok(Member::Container(Container { id, arm, role, address, pid }))
@@ -135,6 +139,31 @@ impl Composition {
         let proxies = proxies.map(|pid| (GENERATOR, pid, Scope::Process));
         let watch = |(name, pid, scope)| Watched { name: String::from(name), pid, scope };
         database.chain(balancers).chain(proxies).map(watch).collect()
+    }
+
+    /// What one container of a server may use: where it has no limit, what the machine has.
+    ///
+    /// # Errors
+    /// When it has no such server.
+    pub fn each(&self, role: Role, machine: &record::Machine) -> anyhow::Result<Tier> {
+        let (server, _) = self.of(role.name())?;
+        let limits = &server.host_config;
+        let cores = limits.cpus().unwrap_or_else(|| f64::from(machine.cores));
+        let connections = server.variable("DB_CONNECTIONS").and_then(|number| number.parse().ok());
+        Ok(Tier {
+            role,
+            replicas: 1,
+            cpu: Cpu::Quota(Millicores((cores * 1e3).round() as u32)),
+            memory_mib: u32::try_from(limits.memory_mib().unwrap_or(machine.memory_mib))?,
+            db_connections: connections.unwrap_or_default(),
+        })
+    }
+
+    /// A server, and what is in front of it.
+    fn of(&self, role: &str) -> anyhow::Result<(&Inspected, &Inspected)> {
+        let mut pairs = self.servers.iter().zip(&self.balancers);
+        let pair = pairs.find(|(server, _)| server.service() == role);
+        pair.with_context(|| format!("--compose: no {role}"))
     }
 
     /// What a reader has to know about figures from a composition.

@@ -82,7 +82,11 @@ pub struct View {
     pub front: SocketAddr,
     /// Everything that runs, for the probe: servers by role, and beside them balancers and link.
     pub watched: Vec<Watched>,
-    gauges: Vec<(&'static str, Gauge)>,
+    /// Groups, by role.
+    pub gauges: Vec<(&'static str, Gauge)>,
+    /// Whether nothing but what is watched runs in the groups, so that both accounts of their CPU have to
+    /// agree. In a container health checks run, too: there the group's account is the one to take.
+    pub exclusive: bool,
 }
 
 /// One server in its group.
@@ -277,6 +281,7 @@ impl Deployment {
             front: self.front,
             watched: replicas.chain(balancers).chain(link).collect(),
             gauges: self.replicas.iter().filter_map(gauge).collect(),
+            exclusive: true,
         }
     }
 

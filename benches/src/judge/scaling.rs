@@ -101,7 +101,11 @@ impl<'a> Bench<'a> {
                 quiet_rounds: quiet.len(),
             },
             climbed: self.climbed(mix),
-            laws: arms().filter_map(|arm| self.law(mix, arm)).collect(),
+            // A composition gets more of one server at a time: no law is about that.
+            laws: match self.run.composition {
+                None => arms().filter_map(|arm| self.law(mix, arm)).collect(),
+                Some(_) => Vec::new(),
+            },
         }
     }
 
@@ -315,7 +319,8 @@ impl<'a> Bench<'a> {
                 starts: starts.len(),
             }
         };
-        let mut replicas: Vec<Replica> = seen.into_iter().map(replica).collect();
+        let started = seen.into_iter().filter(|(_, (starts, _))| !starts.is_empty());
+        let mut replicas: Vec<Replica> = started.map(replica).collect();
         replicas.sort_by(|a, b| a.role.cmp(&b.role).then(a.cpu.total_cmp(&b.cpu)));
         replicas
     }

@@ -161,7 +161,7 @@ fn made_up(facts: Facts) -> Run {
             budget: design.budget,
             unit: design.unit,
             setups,
-            enforcement: Enforcement::CgroupV1(share),
+            enforcement: Some(Enforcement::CgroupV1(share)),
             balancing: Balancing::Relay,
             trials,
             modelled: Modelled::default(),

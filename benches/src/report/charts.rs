@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::svg::{Anchor, Scale, Svg, ticks};
+use crate::judge::scaled::{Climbed, OfMix, Scaled};
 use crate::judge::summary::{Effect, Metric, Summary};
 use crate::judge::{Question, latencies};
 use crate::record::{Arm, Comparison, Page, Run};
@@ -174,7 +175,7 @@ pub(super) fn cost(summary: &Summary) -> Rows {
             total: metric.levels[arm],
         }))
     });
-    bar_rows(bars.flatten().collect(), Metric::CpuServers)
+    bar_rows(bars.flatten().collect(), Metric::CpuServers, words::level_with_interval)
 }
 
 /// What the cells of a grid cost, process by process.
@@ -189,7 +190,27 @@ pub(super) fn cells(summary: &Summary) -> Rows {
             total: *total,
         })
     });
-    bar_rows(bars.collect(), Metric::CpuServers)
+    bar_rows(bars.collect(), Metric::CpuServers, words::level_with_interval)
+}
+
+/// What the containers of a composition serve, setup by setup; ends of lines are the lowest and the
+/// highest trial.
+pub(super) fn setups(scaled: &Scaled) -> Rows {
+    let of_mix = |mix: &OfMix| {
+        let group = format!("{} mix", words::capitalised(&mix.mix));
+        let bar = |it: &Climbed| {
+            let total = it.goodput?;
+            let parts = vec![(it.arm.name().to_owned(), total.value)];
+            Some(Bar { group: group.clone(), label: words::capitalised(&it.setup), parts, total })
+        };
+        mix.climbed.iter().filter_map(bar).collect::<Vec<_>>()
+    };
+    // A single trial has no range.
+    let number = |metric, it: Estimate| match it.low < it.high {
+        true => words::level_with_interval(metric, it),
+        false => words::level(metric, it.value),
+    };
+    bar_rows(scaled.mixes.iter().flat_map(of_mix).collect(), Metric::Goodput, number)
 }
 
 /// The processes in the order in which a request meets them.
@@ -219,10 +240,10 @@ pub(super) fn goodput(summary: &Summary) -> Rows {
             }
         }))
     });
-    bar_rows(bars.flatten().collect(), Metric::Goodput)
+    bar_rows(bars.flatten().collect(), Metric::Goodput, words::level_with_interval)
 }
 
-fn bar_rows(bars: Vec<Bar>, metric: Metric) -> Rows {
+fn bar_rows(bars: Vec<Bar>, metric: Metric, number: fn(Metric, Estimate) -> String) -> Rows {
     let longest = bars.iter().map(|bar| bar.total.high).fold(f64::MIN_POSITIVE, f64::max);
     let scale = Scale::new([0.0, longest], [0.0, 98.0]);
     let mut groups: Vec<(String, Vec<Row>)> = Vec::new();
@@ -235,7 +256,7 @@ fn bar_rows(bars: Vec<Bar>, metric: Metric) -> Rows {
             label: bar.label.clone(),
             note: if with_database { "with PostgreSQL".into() } else { String::new() },
             svg: bar.draw(&scale, metric),
-            number: words::level_with_interval(metric, bar.total),
+            number: number(metric, bar.total),
         };
         if let Some((_, rows)) = groups.last_mut() {
             rows.push(row);

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::frame::{CheckLine, check_line, facts};
 use super::page::{Line, lines, remarks};
 use super::{
-    HTML, caching, durability, explain, finding,
+    HTML, caching, composed, durability, explain, finding,
     foretold::{self, View},
     grid, latency, places, scaling, svg, terminal,
 };
@@ -48,8 +48,11 @@ fn head(run: &Run, card: &Card, summary: &Summary) -> String {
     for sentence in finding::sentences(run, card, summary) {
         let _ = write!(text, "{}\n\n", sentence.text());
     }
-    let _ =
-        writeln!(text, "Square brackets hold 95 % intervals. The charts are in [{HTML}]({HTML}).");
+    let brackets = match &summary.scaled {
+        Some(scaled) if composed::is_composed(scaled) => "the lowest and the highest trial",
+        _ => "95 % intervals",
+    };
+    let _ = writeln!(text, "Square brackets hold {brackets}. The charts are in [{HTML}]({HTML}).");
     text
 }
 
@@ -100,6 +103,11 @@ fn numbers(run: &Run, summary: &Summary) -> String {
 
 /// What was compared, what it was chosen from, what more units come to, what one more costs.
 fn searches(scaled: &Scaled) -> String {
+    if composed::is_composed(scaled) {
+        let setups = table(composed::HEAD, 7, composed::setups(scaled).into_iter());
+        let costs = table(composed::COSTS, 5, scaling::costs(scaled).into_iter());
+        return format!("{setups}\n{costs}");
+    }
     let around = ["Stopped by quotas", "Core beside", "Foreign CPU"];
     let [stopped, beside, foreign] = around;
     let head = |what| ["", what, "Goodput", stopped, beside, foreign];

@@ -7,6 +7,7 @@
 mod caching;
 mod charts;
 mod compare;
+mod composed;
 mod curves;
 mod durability;
 mod explain;

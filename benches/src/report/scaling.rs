@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use askama::Template;
 
 use super::{
+    composed,
     finding::Sentence,
     foretold::{self, View},
     frame::Frame,
@@ -116,6 +117,9 @@ pub(super) fn html(run: &Run, card: &Card, summary: &Summary) -> anyhow::Result<
     let (Some(scaled), Some(measured)) = (&summary.scaled, &run.scaling) else {
         anyhow::bail!("{} has no searches", run.id);
     };
+    if run.composition.is_some() {
+        return composed::html(run, card, summary);
+    }
     let percent = |share: f64| format!("{}\u{a0}%", (share * 100.0).round());
     let page = Page {
         frame: Frame::of(run, card, summary, STYLE, sentences(card, summary))?,
@@ -148,6 +152,10 @@ pub(super) fn html(run: &Run, card: &Card, summary: &Summary) -> anyhow::Result<
 /// One sentence for each mix, one for what a replica costs, and one for what was predicted.
 pub(super) fn sentences(card: &Card, summary: &Summary) -> Vec<Sentence> {
     let Some(scaled) = &summary.scaled else { return Vec::new() };
+    if composed::is_composed(scaled) {
+        let mixes = scaled.mixes.iter().filter_map(|mix| composed::sentence(card, mix));
+        return mixes.chain(composed::of_replicas(scaled)).collect();
+    }
     let mixes = scaled.mixes.iter().filter_map(|mix| of_mix(card, mix));
     let predictions = scaled.foretold.as_ref().and_then(foretold::sentence);
     mixes.chain(of_replicas(scaled)).chain(predictions).collect()
@@ -238,7 +246,7 @@ pub(super) fn remarks(scaled: &Scaled) -> Vec<(&'static str, Vec<String>)> {
 }
 
 /// Mix and arm, setup, goodput, throttling, the other core, others.
-fn row(
+pub(super) fn row(
     what: String,
     setup: &str,
     goodput: Option<Estimate>,

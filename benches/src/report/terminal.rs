@@ -2,7 +2,7 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle, presets};
 
-use super::{durability, finding, grid, places, scaling};
+use super::{composed, durability, finding, grid, places, scaling};
 use crate::experiment::{self, Preset};
 use crate::judge::endured::Endured;
 use crate::judge::interfered::Interfered;
@@ -115,6 +115,12 @@ fn figures(summary: &Summary) -> Table {
 }
 
 fn goodputs(scaled: &Scaled) -> Table {
+    if composed::is_composed(scaled) {
+        let mut table =
+            columns(["", "containers", "goodput", "CPU per page", "beside", "foreign"], 4);
+        table.add_rows(composed::in_short(scaled));
+        return table;
+    }
     let mut table = columns(["", "setup", "goodput", "stopped", "core beside", "foreign"], 4);
     for [what, setup, goodput, stopped, beside, foreign] in scaling::confirmed(scaled) {
         table.add_row([what, setup, goodput, stopped, beside, foreign]);

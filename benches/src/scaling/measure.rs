@@ -26,9 +26,8 @@ use crate::{
     machine,
     parity::{self, Extent},
     pilot::{Found, Look},
-    plan::Plan,
     progress,
-    record::{Arm, Layout, Machine, Parity, Pilot, Run, SCHEMA},
+    record::{Arm, Layout, Machine, Parity, Pilot, Run},
     run::Order,
     site::{self, Site},
     store::{self, Folder},
@@ -102,6 +101,7 @@ pub async fn measure(
     bar.finish_and_clear();
     let Played { setups, trials, modelled, shifts } = measured?;
     let (mixes, budget, unit) = (design.mixes.clone(), design.budget, design.unit);
+    let enforcement = Some(enforcement);
     let measured =
         Measured { mixes, budget, unit, setups, enforcement, balancing, trials, modelled, shifts };
     let around = Around { order, engine, started, machine, layout, site: &site, parity, found };
@@ -122,20 +122,8 @@ impl Around<'_> {
             dataset: site::rows(&site.dataset),
             composition: None,
         };
-        let begun = Begun {
-            schema: SCHEMA,
-            experiment: order.experiment.card.id.to_owned(),
-            preset: order.preset.to_string(),
-            seed: order.seed,
-            place: order.place.flag(),
-            command: order.command(),
-            started,
-            circumstances,
-            programs: site.rig.binaries.fingerprints()?,
-            plan: Plan { restarts: Vec::new() },
-            parity,
-            found,
-        };
+        let programs = site.rig.binaries.fingerprints()?;
+        let begun = Begun::in_one_piece(order, started, circumstances, programs, (parity, found));
         let progress = Progress { seconds: clock.elapsed().as_secs_f64(), ..Progress::default() };
         Ok(begun.record(folder.id.clone(), progress))
     }

@@ -10,9 +10,11 @@
 //! Then [`crate::capacity`] predicts what setups and mixes come to that were not tried yet, and they are.
 //!
 //! Here is the design as plain data, `search` looks for one goodput, `trial` is what one such search
-//! leaves behind, `measure` carries all of it out. [`crate::judge`] says what it comes to.
+//! leaves behind, `measure` carries all of it out. [`crate::judge`] says what it comes to. `composed` makes
+//! the same searches on a running composition, with more and more containers of one server at a time.
 
 mod beside;
+mod composed;
 mod foretelling;
 pub(crate) mod measure;
 mod search;
@@ -29,6 +31,7 @@ pub(crate) use self::foretelling::calls;
 #[cfg(test)]
 pub(crate) use self::trial::tests::step as step_of;
 pub use self::{
+    composed::measure_composition,
     foretelling::PREDICTIONS,
     measure::measure,
     search::Search,
@@ -129,8 +132,9 @@ pub struct Measured {
     pub unit: Budget,
     /// Every setup that was tried.
     pub setups: Vec<Setup>,
-    /// What kept the servers to it, tried out before.
-    pub enforcement: Enforcement,
+    /// What kept the servers to it, tried out before; absent for containers, whose limits are Docker's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enforcement: Option<Enforcement>,
     /// Which balancer stood in front of replicas.
     pub balancing: Balancing,
     /// Every trial in the order in which it was measured; none is ever left out.

@@ -66,6 +66,17 @@ pub fn frontend_share(topology: &Topology) -> Option<f64> {
     Some(f64::from(each * frontend.replicas) / f64::from(Budget::of(topology).cpu.0))
 }
 
+/// So many containers of each server, named by their numbers: what each has it has anyway.
+pub(super) fn of_containers(tiers: Vec<Tier>) -> Setup {
+    let counted = |tier: &Tier| {
+        let name = tier.role.name().trim_start_matches("split-");
+        let plural = if tier.replicas == 1 { "" } else { "s" };
+        format!("{} {name}{plural}", tier.replicas)
+    };
+    let name = tiers.iter().map(counted).collect::<Vec<_>>().join(" + ");
+    Setup { topology: topology(name, tiers), policy: Policy::RoundRobin }
+}
+
 fn monolith(budget: Budget, replicas: u32, policy: Policy) -> anyhow::Result<Setup> {
     let each = even(budget, replicas)?;
     let by =

@@ -122,8 +122,13 @@ impl Observer<'_> {
         let pressure = waited
             .zip(beside::waited())
             .map(|(before, after)| (after.saturating_sub(before).as_secs_f64() / elapsed).min(1.0));
-        let void = tally.void();
-        let void = void.or_else(|| beside::contradiction(&tiers, &usage.cpu_ms));
+        let mut cpu_ms = usage.cpu_ms;
+        let mut void = tally.void();
+        if view.exclusive {
+            void = void.or_else(|| beside::contradiction(&tiers, &cpu_ms));
+        } else {
+            cpu_ms.extend(tiers.iter().map(|(role, tier)| (role.clone(), tier.cpu_ms)));
+        }
         let step = Step {
             rate,
             seconds,
@@ -134,7 +139,7 @@ impl Observer<'_> {
             lag_p99_ms: tally.lag.quantile_us(0.99) as f64 / 1e3,
             errors: tally.errors,
             elapsed,
-            cpu_ms: usage.cpu_ms,
+            cpu_ms,
             resident_mib: probe::resident(&watched)?,
             tiers,
             foreign_cpu: usage.foreign_cpu,

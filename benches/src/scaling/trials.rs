@@ -35,10 +35,10 @@ use crate::{
 
 /// Where the first search of a setup begins: as a share of what its CPU would be worth in
 /// monolith's pages; and by which factor it goes on from there.
-const FIRST: (f64, f64) = (0.55, 1.4);
+pub(super) const FIRST: (f64, f64) = (0.55, 1.4);
 
 /// By which factor later searches of the same setup go on from what the one before found.
-const AGAIN: f64 = 1.12;
+pub(super) const AGAIN: f64 = 1.12;
 
 /// What all trials of a run are given.
 pub(super) struct Given<'a> {
@@ -272,22 +272,27 @@ impl Trials<'_> {
         }
     }
 
-    /// What a setup's CPU would be worth if it were a monolith's and all of it went into pages:
-    /// pages of the mix a second.
+    /// What a setup's CPU would be worth in a monolith's pages.
     pub(super) fn worth(&self, setup: &Setup, mix: &Mix) -> f64 {
-        let Mix { home, article, .. } = mix;
-        let seconds = |page, times: usize| {
-            let a_second = self.given.found.one_core.get(&page).copied().unwrap_or(f64::INFINITY);
-            times as f64 / a_second
-        };
-        let of_mix = seconds(Page::Home, *home) + seconds(Page::Article, *article);
-        Budget::of(&setup.topology).cpu.cores() * (home + article) as f64 / of_mix
+        worth(Budget::of(&setup.topology).cpu.cores(), mix, self.given.found)
     }
 
     /// The setup that an arm's tuning trials speak for.
     pub(super) fn best(&self, mix: &Mix, arm: Arm) -> Option<Setup> {
         Measured::best_of(&self.setups, &self.done, &mix.name, arm, self.slo_ms).cloned()
     }
+}
+
+/// What so many cores would be worth if they were a monolith's and all of them went into pages: pages of
+/// the mix a second.
+pub(super) fn worth(cores: f64, mix: &Mix, found: &Found) -> f64 {
+    let Mix { home, article, .. } = mix;
+    let seconds = |page, times: usize| {
+        let a_second = found.one_core.get(&page).copied().unwrap_or(f64::INFINITY);
+        times as f64 / a_second
+    };
+    let of_mix = seconds(Page::Home, *home) + seconds(Page::Article, *article);
+    cores * (home + article) as f64 / of_mix
 }
 
 impl Server {

@@ -75,6 +75,7 @@ fn the_composition_keeps_its_promises() {
         the_frontend_reaches_the_api_and_nothing_else,
         balancers_count_what_the_dashboard_shows,
         the_lab_measures_it_as_it_runs,
+        the_lab_scales_it_and_puts_it_back,
         data_outlives_the_containers,
         a_bad_setting_is_said_once_and_not_for_ever,
         what_does_not_fit_is_not_started,
@@ -205,10 +206,16 @@ fn balancers_count_what_the_dashboard_shows(composition: &Composition) {
 
 fn what_does_not_run_can_not_be_measured(composition: &Composition) {
     for (args, reason) in [
-        (&["--compose"][..], "--compose: nothing runs; `docker compose up"),
-        (&["--compose", "--db", "sqlite"], "--compose: a composition has its own database"),
+        (&["latency", "--compose"][..], "--compose: nothing runs; `docker compose up"),
+        (&["scaling", "--compose"], "--compose: nothing runs; `docker compose up"),
+        (
+            &["scaling", "--compose", "--balancer", "haproxy"],
+            "a composition has balancers of its own",
+        ),
+        (&["jobs", "--compose"], "x5: its jobs are of a length that only a lab file can ask for"),
+        (&["x1", "--compose", "--db", "sqlite"], "--compose: a composition has its own database"),
     ] {
-        let output = composition.lab(&[&["run", "x1"], args].concat());
+        let output = composition.lab(&[&["run"], args].concat());
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && output.stdout.is_empty(), "{said}");
         let errors: Vec<_> = said.lines().filter(|line| line.starts_with("error: ")).collect();
@@ -224,7 +231,7 @@ fn the_lab_measures_it_as_it_runs(composition: &Composition) {
         list.1
     };
     let before = ["monolith", "split-backend"].map(articles);
-    let output = composition.lab(&["run", "x1", "--preset", "smoke", "--compose"]);
+    let output = composition.lab(&["run", "latency", "--preset", "smoke", "--compose"]);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     let result = String::from_utf8_lossy(&output.stdout);
@@ -245,6 +252,29 @@ fn the_lab_measures_it_as_it_runs(composition: &Composition) {
         composition.lab(&["verify", report.parent().and_then(Path::to_str).expect("a folder")]);
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
     assert_eq!(["monolith", "split-backend"].map(articles), before, "the data stay");
+}
+
+fn the_lab_scales_it_and_puts_it_back(composition: &Composition) {
+    let output = composition.lab(&["run", "scaling", "--preset", "smoke", "--compose"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    if said.contains("the containers' control groups can't be read") {
+        return println!("the lab can't scale it from here");
+    }
+    assert!(output.status.success(), "{said}");
+    let result = String::from_utf8_lossy(&output.stdout);
+    // However its lines are broken.
+    let words = result.split_whitespace().collect::<Vec<_>>().join(" ");
+    let setups = ["2 monoliths", "2 frontends + 1 backend", "1 frontend + 2 backends"];
+    for part in setups.into_iter().chain(["MiB", "0 trials and 0 steps void"]) {
+        assert!(words.contains(part), "{part}: {result}");
+    }
+    let report = result.lines().find_map(|line| line.strip_prefix("report: "));
+    let report = Path::new(report.expect("the report's path"));
+    let folder = report.parent().and_then(Path::to_str).expect("a folder");
+    let verified = composition.lab(&["verify", folder]);
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+    let left = SERVERS.map(|server| composition.replicas(server).len());
+    assert_eq!(left, [1; 3], "one container of each again");
 }
 
 /// Also proves that the secrets stay: a token of yesterday is good today.

@@ -6,7 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{v1::V1, v2::V2};
+use nix::unistd::Pid;
+
+use super::{Tree, v1::V1, v2::V2};
 
 /// The way out of having no right to make groups.
 const AS_ROOT: &str = "run the lab as root, or in a delegated scope: systemd-run --user --scope -p \
@@ -34,6 +36,35 @@ pub(super) fn find(run: &str) -> Found {
         };
     }
     v2(&mounts, &own, run)
+}
+
+/// The group that another process is in, to be read: where it can be seen from here, or else where that
+/// process itself sees it, which takes the right to look into its file system.
+pub(super) fn group_of(pid: Pid) -> Option<Tree> {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let groups = own(&read(&format!("/proc/{pid}/cgroup")));
+    let seen_by = |process: &str, root: &str| {
+        group_among(&mounts(&read(&format!("/proc/{process}/mountinfo"))), &groups, root.as_ref())
+    };
+    seen_by("self", "/").or_else(|| seen_by(&pid.to_string(), &format!("/proc/{pid}/root")))
+}
+
+/// The group of a process that is in `groups`, among the hierarchies that are mounted below `root`.
+fn group_among(mounts: &[Mount], groups: &[Own], root: &Path) -> Option<Tree> {
+    let with = |list: &[String], controller: Option<&str>| match controller {
+        Some(controller) => list.iter().any(|name| name == controller),
+        // Version 2 has one hierarchy for all of them.
+        None => list.is_empty(),
+    };
+    let of = |controller: Option<&str>| {
+        let group = groups.iter().find(|own| with(&own.controllers, controller))?;
+        let mut mounts = mounts.iter().filter(|mount| with(&mount.controllers, controller));
+        mounts.find_map(|mount| mount.group(&group.path, root))
+    };
+    if let (Some(cpu), Some(cpuacct)) = (of(Some("cpu")), of(Some("cpuacct"))) {
+        return Some(Tree::V1(V1 { cpu, cpuacct, memory: of(Some("memory")), freezer: None }));
+    }
+    Some(Tree::V2(V2 { directory: of(None)? }))
 }
 
 /// A place where a hierarchy of control groups can be seen.
@@ -90,6 +121,19 @@ impl Mount {
         let directory = self.point.join(below.trim_start_matches('/'));
         // A container may see its own group as the root and not know its true name.
         if directory.is_dir() { directory } else { self.point.clone() }
+    }
+
+    /// Where exactly the group `path` can be seen, and no other in its place; below `root`, since the
+    /// mount may be another process's. The group of everything is nobody's own.
+    fn group(&self, path: &str, root: &Path) -> Option<PathBuf> {
+        let below = path.strip_prefix(self.root.trim_end_matches('/'))?;
+        let is_below = below.is_empty() || below.starts_with('/');
+        if path == "/" || !is_below || below.contains("..") {
+            return None;
+        }
+        let directory = root.join(self.point.strip_prefix("/").ok()?);
+        let directory = directory.join(below.trim_start_matches('/'));
+        directory.is_dir().then_some(directory)
     }
 }
 
@@ -166,6 +210,41 @@ mod tests {
         assert_eq!(own[0].controllers, ["cpu", "cpuacct"]);
         let v2 = Own { controllers: Vec::new(), path: "/user.slice/s.scope".to_owned() };
         assert_eq!(own[2], v2);
+    }
+
+    #[test]
+    fn anothers_group_is_found_exactly_or_not_at_all() {
+        let root = tempfile::tempdir().unwrap();
+        let made = ["cpu/docker/77", "cpuacct/docker/77", "unified/docker/77"];
+        for directory in made {
+            fs::create_dir_all(root.path().join("sys/fs/cgroup").join(directory)).unwrap();
+        }
+        let mount = |top: &str, name: &str, controllers: &[&str]| Mount {
+            root: top.to_owned(),
+            point: Path::new("/sys/fs/cgroup").join(name),
+            controllers: controllers.iter().map(|&name| name.to_owned()).collect(),
+        };
+        let v1 = |top| [mount(top, "cpu", &["cpu"]), mount(top, "cpuacct", &["cpuacct"])];
+        let found = |mounts: &[Mount], cgroup: &str| {
+            let group = group_among(mounts, &own(cgroup), root.path());
+            group.map(|group| {
+                let directory = group.directories()[0].to_owned();
+                directory.strip_prefix(root.path()).unwrap().display().to_string()
+            })
+        };
+        let in_container = "2:cpuacct:/docker/77\n1:cpu:/docker/77\n0::/docker/77\n";
+        let as_v1 = Some("sys/fs/cgroup/cpu/docker/77".to_owned());
+        assert_eq!(found(&v1("/"), in_container), as_v1);
+        // A container sees its own group as the top of the hierarchy.
+        assert_eq!(found(&v1("/docker/77"), in_container), Some("sys/fs/cgroup/cpu".to_owned()));
+        let v2 = [mount("/", "unified", &[])];
+        let as_v2 = Some("sys/fs/cgroup/unified/docker/77".to_owned());
+        assert_eq!(found(&v2, in_container), as_v2);
+        // Another's group, one that can't be seen, and the whole machine's.
+        assert_eq!(found(&v1("/docker/7"), in_container), None);
+        assert_eq!(found(&v2, "0::/docker/78\n"), None);
+        assert_eq!(found(&v2, "0::/../docker/77\n"), None);
+        assert_eq!(found(&v2, "0::/\n"), None);
     }
 
     #[test]

@@ -234,6 +234,12 @@ impl Divided {
 }
 
 impl Gauge {
+    /// That of a process which somebody else has put into a group; `None` where its group can't be seen
+    /// from here.
+    pub fn of_process(pid: Pid) -> Option<Self> {
+        find::group_of(pid).map(Self)
+    }
+
     /// What the group has used since it was made.
     ///
     /// # Errors

@@ -170,11 +170,7 @@ impl Composition {
         for file in &self.overrides {
             command.arg("--file").arg(file);
         }
-        // What `.env` sets would lose against the environment of whoever runs the tests.
-        command.env("COMPOSE_PROFILES", "monolith,split").env_remove("PUBLISH_ADDRESS");
-        for port in ["MONOLITH_PORT", "SPLIT_FRONTEND_PORT", "SPLIT_BACKEND_PORT"] {
-            command.env(port, "0");
-        }
+        set(&mut command);
         command.envs(env.iter().copied()).args(args);
         command
     }
@@ -277,6 +273,11 @@ impl Composition {
 
     /// Runs the lab on this composition: the one that the images got, or else what Cargo builds.
     pub(crate) fn lab(&self, args: &[&str]) -> Output {
+        self.lab_command(args).output().expect("the lab")
+    }
+
+    /// The same, not yet run. It has the settings that the composition was started with.
+    pub(crate) fn lab_command(&self, args: &[&str]) -> Command {
         let mut lab = match std::env::var_os("COMPOSE_BINARIES") {
             Some(binaries) => {
                 let binary = self.root.join(binaries).join("lab");
@@ -288,8 +289,12 @@ impl Composition {
                 cargo
             }
         };
+        let files = [self.root.join("docker-compose.yml")];
+        let files = std::env::join_paths(files.iter().chain(&self.overrides)).expect("file names");
         lab.current_dir(&self.root).env("COMPOSE_PROJECT_NAME", &self.name);
-        lab.args(args).stdin(Stdio::null()).output().expect("the lab")
+        set(&mut lab);
+        lab.env("COMPOSE_FILE", files).args(args).stdin(Stdio::null());
+        lab
     }
 
     /// Asks a published port; `more` are further arguments for curl. Gives status (0: no answer) and
@@ -301,6 +306,14 @@ impl Composition {
         let text = String::from_utf8(output.stdout).expect("UTF-8");
         let (body, status) = text.rsplit_once('\n').expect("a status");
         (status.parse().expect("a number"), body.to_owned())
+    }
+}
+
+/// What `.env` sets would lose against the environment of whoever runs the tests.
+fn set(command: &mut Command) {
+    command.env("COMPOSE_PROFILES", "monolith,split").env_remove("PUBLISH_ADDRESS");
+    for port in ["MONOLITH_PORT", "SPLIT_FRONTEND_PORT", "SPLIT_BACKEND_PORT"] {
+        command.env(port, "0");
     }
 }
 
