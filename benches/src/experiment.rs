@@ -4,13 +4,15 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::databases::Engine;
+use crate::deploys::Deploys;
 use crate::durability::Durability;
-use crate::experiments::{c2, certificate, floor, ladder, size, x1, x2, x3, x5, x6};
+use crate::experiments::{c2, certificate, floor, ladder, size, x1, x2, x3, x5, x6, x7, x8};
 use crate::grid::Grid;
 use crate::jobs::Interference;
 use crate::judge::Question;
 use crate::plan::Plan;
 use crate::scaling::Scaling;
+use crate::ticks::Ticks;
 
 /// What is asked and how the answer will be found, fixed before anything is measured. The report
 /// prints it beside the result.
@@ -76,6 +78,10 @@ pub enum Design {
     Interference(fn(Preset) -> Interference),
     /// Servers that are killed while they accept jobs, from the amount wanted.
     Durability(fn(Preset) -> Durability),
+    /// Deploys while jobs run, from the amount wanted.
+    Deploys(fn(Preset) -> Deploys),
+    /// Ticks of a schedule over several replicas, from the amount wanted.
+    Ticks(fn(Preset) -> Ticks),
 }
 
 impl Design {
@@ -83,7 +89,9 @@ impl Design {
     pub fn engine(self) -> Engine {
         match self {
             // Several servers share one database.
-            Self::Scaling(_) | Self::Replicas(_) | Self::Interference(_) => Engine::PrivatePostgres,
+            Self::Scaling(_) | Self::Replicas(_) | Self::Interference(_) | Self::Ticks(_) => {
+                Engine::PrivatePostgres
+            }
             _ => Engine::Sqlite,
         }
     }
@@ -104,6 +112,8 @@ pub fn registry() -> Vec<Experiment> {
         c2::EXPERIMENT,
         x5::EXPERIMENT,
         x6::EXPERIMENT,
+        x7::EXPERIMENT,
+        x8::EXPERIMENT,
         floor::EXPERIMENT,
         size::EXPERIMENT,
         certificate::EXPERIMENT,
@@ -219,7 +229,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "there is no experiment `x99`; there is: x1 (latency), x1-ladder, x2, x3, c2 (scaling), \
-             x5 (jobs), x6, floor, size, certificate"
+             x5 (jobs), x6, x7, x8, floor, size, certificate"
         );
     }
 }

@@ -222,6 +222,8 @@ impl Begun {
             scaling: None,
             interference: None,
             durability: None,
+            deploys: None,
+            ticks: None,
             resumed: progress.resumed,
         }
     }

@@ -17,7 +17,9 @@
 //! they have the same in all, [`fleet::quota`] keeps them to it, [`relay`] balances between replicas,
 //! [`link`] puts a distance between frontend and backend; both are [`intermediary`] processes.
 //! [`fleet::deployment`] is such an arm as it runs, [`scaling`] looks for the best one, and [`jobs`] asks
-//! what pages feel of jobs beside them, and [`durability`] what is left of those when servers die. [`capacity`] predicts what other arms would come to, by the theory
+//! what pages feel of jobs beside them, [`durability`] what is left of those when servers die,
+//! [`deploys`] what becomes of them when the interface is replaced; and [`ticks`] whether
+//! what is scheduled happens once; the latter three share [`lanes`]. [`capacity`] predicts what other arms would come to, by the theory
 //! in [`model`].
 
 pub mod affinity;
@@ -27,6 +29,7 @@ pub mod circumstances;
 pub mod composition;
 pub mod count;
 pub mod databases;
+pub mod deploys;
 pub mod doctor;
 pub mod durability;
 pub mod executor;
@@ -39,6 +42,7 @@ pub mod intermediary;
 pub mod jobs;
 pub mod journal;
 pub mod judge;
+pub mod lanes;
 pub mod link;
 pub mod load;
 pub mod machine;
@@ -61,6 +65,7 @@ pub mod store;
 #[cfg(test)]
 mod synthetic;
 pub mod testbed;
+pub mod ticks;
 pub mod up;
 pub mod visitors;
 pub mod words;

@@ -101,8 +101,9 @@ impl Reading {
 }
 
 /// CPU of one process, user and system, from the kernel's own clock for it. The figures in
-/// `/proc/PID/stat` are the same time, rounded to 10 ms.
-fn process_cpu_ms(pid: Pid) -> anyhow::Result<f64> {
+/// `/proc/PID/stat` are the same time, rounded to 10 ms. One that has ended has its account until
+/// somebody waits for it.
+pub(crate) fn process_cpu_ms(pid: Pid) -> anyhow::Result<f64> {
     let clock = ClockId::pid_cpu_clock_id(pid)?;
     let time = clock_gettime(clock)?;
     Ok(time.tv_sec() as f64 * 1e3 + time.tv_nsec() as f64 / 1e6)

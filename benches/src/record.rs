@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use crate::grid::{Cells, Trial};
-use crate::{durability, jobs, scaling};
+use crate::{deploys, durability, jobs, scaling, ticks};
 
 /// Raised whenever the meaning of a field changes; a reader refuses any other number.
 pub const SCHEMA: u32 = 1;
@@ -67,6 +67,12 @@ pub struct Run {
     /// Kills and what became of accepted jobs; a run of these has no slices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub durability: Option<durability::Measured>,
+    /// Deploys while jobs ran; a run of these has no slices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deploys: Option<deploys::Measured>,
+    /// Ticks of a schedule; a run of these has no slices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticks: Option<ticks::Measured>,
     /// How it went on after each interruption, in order; empty for a run in one piece.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resumed: Vec<Resumption>,

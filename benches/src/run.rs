@@ -10,7 +10,7 @@ use indicatif::ProgressBar;
 use crate::{
     circumstances::Circumstances,
     databases::Engine,
-    durability,
+    deploys, durability,
     executor::{self, Executor},
     experiment::{Design, Experiment, Preset},
     fleet::System,
@@ -26,6 +26,7 @@ use crate::{
     scaling,
     store::{self, Folder},
     testbed::{Place, Testbed},
+    ticks,
     visitors::Visitors,
 };
 
@@ -94,6 +95,12 @@ pub async fn run(order: &Order) -> anyhow::Result<(PathBuf, Run)> {
         }
         (Design::Durability(design), Place::Processes(engine)) => {
             durability::measure(order, engine, &design(order.preset)).await
+        }
+        (Design::Deploys(design), Place::Processes(engine)) => {
+            deploys::measure(order, engine, &design(order.preset)).await
+        }
+        (Design::Ticks(design), Place::Processes(engine)) => {
+            ticks::measure(order, engine, &design(order.preset)).await
         }
         (Design::Scaling(scaling), Place::Composition) => {
             scaling::measure_composition(order, &scaling(order.preset)?).await
@@ -168,7 +175,9 @@ pub async fn resume(run: &str, engine: Option<Engine>) -> anyhow::Result<(PathBu
         | Design::Replicas(_)
         | Design::Scaling(_)
         | Design::Interference(_)
-        | Design::Durability(_) => {
+        | Design::Durability(_)
+        | Design::Deploys(_)
+        | Design::Ticks(_) => {
             bail!("--resume {run}: this experiment is measured in one piece")
         }
     };

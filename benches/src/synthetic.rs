@@ -269,6 +269,8 @@ impl Truth {
             scaling: None,
             interference: None,
             durability: None,
+            deploys: None,
+            ticks: None,
             resumed: Vec::new(),
         }
     }

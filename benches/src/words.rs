@@ -135,6 +135,8 @@ pub fn metric(metric: Metric) -> &'static str {
         Metric::Hits => "hit ratio",
         Metric::Staleness => "until a write shows",
         Metric::Losses => "kills with a loss",
+        Metric::Interruptions => "deploys that interrupted jobs",
+        Metric::Misfires => "ticks missed, doubled or early",
     }
 }
 
@@ -160,6 +162,14 @@ pub fn comparison(comparison: Comparison) -> &'static str {
 pub fn control(compared: Comparison, metric: Metric, truth: f64) -> [String; 2] {
     let [what, found] = match (metric, compared) {
         (Metric::Losses, Comparison::Boundary) => ["all systems, without a kill", "none"],
+        (Metric::Misfires, Comparison::Boundary) => ["one replica, which nothing befalls", "none"],
+        (Metric::Misfires, Comparison::Planted) => {
+            ["two replicas, one with a timer of its own", "doubled ticks"]
+        }
+        (Metric::Interruptions, Comparison::Boundary) => ["all systems, without a deploy", "none"],
+        (Metric::Interruptions, Comparison::Planted) => {
+            ["monolith with a restart that nobody admits", "an interruption"]
+        }
         (Metric::Losses, Comparison::Planted) => ["monolith with a planted bug", "a loss"],
         _ if truth == 1.0 => [comparison(compared), "same"],
         _ => return [comparison(compared).to_owned(), change(truth)],

@@ -3,11 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+mod quarters;
+
+use std::{fs, path::Path, process::Command};
 
 use contract::{
     databases::{self, TestDatabase},
@@ -15,24 +13,11 @@ use contract::{
 };
 use in_process::{Options, Point};
 use lab::{
-    affinity,
-    databases::Database,
     durability::{Blow, Keeping, Launcher, Place, Subject, Trial, trial},
-    record::{Arm, Layout},
+    record::Arm,
     servers::{BACKEND, MONOLITH},
 };
-
-/// The debug build, beside the lab's own. Cargo builds it with the workspace, not with this package.
-fn binary(program: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_BIN_EXE_lab")).with_file_name(program);
-    if path.is_file() {
-        return Some(path);
-    }
-    let required = std::env::var_os("CONDUIT_REQUIRE_ALL").is_some_and(|value| value == "1");
-    assert!(!required, "{program} is not built");
-    println!("ignored: needs the program {program} (cargo build --package {program})");
-    None
-}
+use quarters::{binary, quarters};
 
 /// One system on one database.
 struct Victim {
@@ -46,24 +31,11 @@ struct Victim {
 impl Victim {
     async fn new(subject: Subject, binary: &Path, database: TestDatabase) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let cores = affinity::cores().unwrap();
-        let layout =
-            Layout { server_cores: cores.clone(), load_cores: cores, fallbacks: Vec::new() };
-        let args = &database.args;
-        let (data_dir, url) = (args.data_dir.clone(), args.database_url.clone());
-        let token_secret = args.data_dir.join(in_process::SECRET_FILE);
+        let quarters = quarters(&database, directory.path());
         let app = database.connect_with(Options::default()).await;
         let email = databases::small_dataset().user(0).email;
         let house = House::open(app, email).await.unwrap();
-        let launcher = Launcher {
-            subject,
-            binary: binary.to_owned(),
-            database: Database { data_dir, url },
-            token_secret,
-            directory: directory.path().to_owned(),
-            mark: ("CONDUIT_LAB_TEST", "durability".to_owned()),
-            layout,
-        };
+        let launcher = Launcher { subject, binary: binary.to_owned(), quarters };
         let on = database.engine;
         Self { launcher, house, on, _directory: directory, _database: database }
     }
@@ -125,9 +97,9 @@ async fn a_server_that_does_not_come_back_costs_its_jobs_and_the_next_trial_star
     for mut victim in victims(Arm::Monolith, Keeping::Queue, Place::Inside).await {
         // One that starts once only: the second time there is no such program.
         let real = victim.launcher.binary.clone();
-        let once = victim.launcher.directory.join("once");
+        let once = victim.launcher.quarters.directory.join("once");
         let script = format!("#!/bin/sh\nrm \"$0\"\nexec {} \"$@\"\n", real.display());
-        let draft = victim.launcher.directory.join("draft");
+        let draft = victim.launcher.quarters.directory.join("draft");
         fs::write(&draft, script).unwrap();
         // Copied by another process: a child that another test starts meanwhile would hold our own
         // descriptor of the file, and a file that is open for writing can't be executed.

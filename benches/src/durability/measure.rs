@@ -1,35 +1,23 @@
 //! Carries out a [`Durability`]: what has to stand before, then all groups beside each other. Most of a
 //! trial is waiting, for a job, a lease or a worker's next look, so they are hardly in each other's way.
 
-use std::{fs, path::PathBuf, time::Instant};
+use std::path::PathBuf;
 
-use chrono::Utc;
-use contract::{
-    dataset::Size,
-    kills::{House, JOB_MS, LEASE_MS},
-};
-use futures_util::future::try_join_all;
+use contract::kills::{House, JOB_MS, LEASE_MS};
 use in_process::Point;
 use indicatif::ProgressBar;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
 use super::{Blow, Durability, Group, Launcher, Measured, Trial, trial, trial::PAUSE};
 use crate::{
-    affinity,
     databases::Engine,
-    load::Generator,
-    machine, progress,
-    record::{Arm, Pilot, Run},
+    lanes::{self, Quarters},
+    record::{Arm, Run},
     run::Order,
-    scaling::{
-        measure::{Around, before},
-        worth_going_on,
-    },
+    scaling::worth_going_on,
     servers::{BACKEND, MONOLITH},
     site::Site,
     stats::{below, shuffle},
-    store::{self, Folder},
-    visitors::Visitors,
 };
 
 /// Random moments, milliseconds after servers were ready: late enough that something is at stake.
@@ -45,62 +33,32 @@ pub async fn measure(
     engine: &Engine,
     design: &Durability,
 ) -> anyhow::Result<(PathBuf, Run)> {
-    let started = Utc::now();
-    let machine = machine::machine()?;
-    let mut layout = affinity::layout(&affinity::cores()?);
-    // What becomes of jobs does not hang on how much data there is.
-    let size = Size { users: 20, articles: 100, tags: 10, ..Size::default() };
-    let mut site = Site::with(engine, layout.clone(), size).await?;
-    let instrument = (Generator::start()?, Visitors::of(&site.dataset)?);
-    let (parity, mut found) = before(&mut site, order, &instrument).await?;
-    // Nothing is planted that takes time.
-    found.pilot = Pilot { planted_ms: 0.0, waiting_ms: 0.0, ..found.pilot };
-    layout.fallbacks.extend(found.remark.clone());
-    let mut folder = Folder::create(&store::root()?, started, order.seed)?;
-    let clock = Instant::now();
-    let bar = progress::bar("Killing", design.trials());
-    let mut lanes = Vec::new();
-    for (number, group) in design.groups.iter().enumerate() {
-        lanes.push(Lane {
-            launcher: launcher(&mut site, group, number).await?,
-            email: site.dataset.user(0).email,
-            group: group.clone(),
-            seed: order.seed.wrapping_add(number as u64),
-        });
-    }
-    let trials = try_join_all(lanes.iter().map(|lane| lane.all(&bar))).await;
-    bar.finish_and_clear();
-    let measured = Measured {
-        job_ms: JOB_MS,
-        lease_ms: LEASE_MS,
-        pause_ms: PAUSE.as_millis() as u32,
-        trials: trials?.concat(),
+    let prepare = async |site: &mut Site| {
+        let mut lanes = Vec::new();
+        for (number, group) in design.groups.iter().enumerate() {
+            lanes.push(Lane {
+                launcher: launcher(site, group, number).await?,
+                email: site.dataset.user(0).email,
+                group: group.clone(),
+                seed: order.seed.wrapping_add(number as u64),
+            });
+        }
+        Ok(lanes)
     };
-    let around = Around { order, engine, started, machine, layout, site: &site, parity, found };
-    let run = Run { durability: Some(measured), ..around.record(&folder, clock)? };
-    folder.finish(&run)?;
-    Ok((folder.path.clone(), run))
+    let keep = |run, trials| {
+        let (job_ms, lease_ms, pause_ms) = (JOB_MS, LEASE_MS, PAUSE.as_millis() as u32);
+        Run { durability: Some(Measured { job_ms, lease_ms, pause_ms, trials }), ..run }
+    };
+    lanes::measure(order, engine, ("Killing", design.trials()), prepare, Lane::all, keep).await
 }
 
 /// How the servers of a group are started, on data of their own.
 async fn launcher(site: &mut Site, group: &Group, number: usize) -> anyhow::Result<Launcher> {
-    let arm = group.subject.arm;
-    let databases =
-        site.seeded.copies(&format!("lane{number}"), &[arm], &mut site.guardian).await?;
-    let directory = site.dir.join("kills").join(number.to_string());
-    fs::create_dir_all(&directory)?;
-    let rig = &site.rig;
+    let subject = group.subject;
+    let quarters = Quarters::of(site, subject.arm, number).await?;
     // The frontend of the split neither accepts jobs nor does them.
-    let program = if arm == Arm::Split { BACKEND } else { MONOLITH };
-    Ok(Launcher {
-        subject: group.subject,
-        binary: rig.binaries.path(program)?.to_owned(),
-        database: databases.of(arm)?.clone(),
-        token_secret: rig.token_secret.clone(),
-        directory,
-        mark: rig.mark.clone(),
-        layout: rig.layout.clone(),
-    })
+    let program = if subject.arm == Arm::Split { BACKEND } else { MONOLITH };
+    Ok(Launcher { subject, binary: site.rig.binaries.path(program)?.to_owned(), quarters })
 }
 
 /// All kills of one group, one after the other.
@@ -121,7 +79,8 @@ impl Lane {
     /// # Errors
     /// When the database is out of reach from the beginning, or trial after trial comes to nothing.
     pub async fn all(&self, bar: &ProgressBar) -> anyhow::Result<Vec<Trial>> {
-        let app = self.launcher.database.open(&self.launcher.token_secret).await?;
+        let Quarters { database, token_secret, .. } = &self.launcher.quarters;
+        let app = database.open(token_secret).await?;
         let mut house = House::open(app.clone(), self.email.clone()).await?;
         let mut done = Vec::new();
         for blow in self.blows() {

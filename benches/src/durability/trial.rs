@@ -2,25 +2,23 @@
 
 use std::{
     collections::BTreeSet,
-    fs::{self, File},
+    fs,
     path::PathBuf,
-    process::Command,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, bail, ensure};
 use contract::{
     kills::{Books, House, Kill, Orders, Told},
-    process::{Server, command},
+    process::Server,
 };
 use in_process::Point;
 use tokio::{task::spawn_blocking, time::sleep};
 
 use super::{Blow, Keeping, Place, Subject, Trial};
 use crate::{
-    affinity,
-    databases::Database,
-    record::{Arm, Layout},
+    lanes::{Quarters, text},
+    record::Arm,
 };
 
 /// Between two comments.
@@ -35,9 +33,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks at the books.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// A time that hardly ever comes: no other job may fall into a trial.
-const NEVER: &str = "0 0 29 2 *";
-
 /// How the servers of one subject are started.
 #[derive(Clone, Debug)]
 pub struct Launcher {
@@ -45,16 +40,8 @@ pub struct Launcher {
     pub subject: Subject,
     /// The program that accepts jobs, and does them.
     pub binary: PathBuf,
-    /// Its data.
-    pub database: Database,
-    /// The secret that signs tokens.
-    pub token_secret: PathBuf,
-    /// Where lab file and logs go: a directory of its own.
-    pub directory: PathBuf,
-    /// The environment variable that marks a process as this run's.
-    pub mark: (&'static str, String),
-    /// Who runs where.
-    pub layout: Layout,
+    /// Where its servers live.
+    pub quarters: Quarters,
 }
 
 impl Launcher {
@@ -70,40 +57,19 @@ impl Launcher {
                 Some(Kill::At(Point::TickBeforeCommit | Point::TickAfterCommit, _))
             ),
         };
-        let lab = self.directory.join("lab.json");
+        let lab = self.quarters.directory.join("lab.json");
         fs::write(&lab, orders.file().to_string()).with_context(|| lab.display().to_string())?;
         let jobs = match (keeping, place) {
             (Keeping::Queue, Place::Inside) => "inside",
             _ => "off",
         };
-        let mut commands = vec![self.command("serve", &["--jobs", jobs])?];
+        let (lab, quarters) = (["--lab", text(&lab)?], &self.quarters);
+        let serve = [&lab[..], &["--jobs", jobs]].concat();
+        let mut commands = vec![quarters.with_database(&self.binary, "serve", &serve)?];
         if place == Place::Apart {
-            commands.push(self.command("work", &[])?);
+            commands.push(quarters.with_database(&self.binary, "work", &lab)?);
         }
-        let Layout { server_cores, load_cores, .. } = self.layout.clone();
-        spawn_blocking(move || {
-            affinity::elsewhere(&server_cores, &load_cores, || {
-                commands.into_iter().map(Server::start).collect()
-            })?
-        })
-        .await?
-    }
-
-    fn command(&self, what: &str, flags: &[&str]) -> anyhow::Result<Command> {
-        let path = |path: &PathBuf| path.to_str().map(str::to_owned).context("a path in UTF-8");
-        let (lab, data) = (path(&self.directory.join("lab.json"))?, path(&self.database.data_dir)?);
-        let (secret, binary) = (path(&self.token_secret)?, path(&self.binary)?);
-        let mut args = vec![what, "--listen", "127.0.0.1:0", "--data-dir", &data, "--lab", &lab];
-        args.extend(["--token-secret-file", &secret, "--digest-missed", "skip"]);
-        args.extend(["--digest-schedule", NEVER, "--log", "off", "--db-connections", "4"]);
-        args.extend(flags);
-        let url = self.database.url.as_ref().map_or("", |url| url.expose());
-        let env = [(self.mark.0, self.mark.1.as_str()), ("DATABASE_URL", url)];
-        let env = if url.is_empty() { &env[..1] } else { &env[..] };
-        let mut command = command(&binary, &args, env);
-        // Of every start only the last words are kept: why it did not come up.
-        command.stderr(File::create(self.directory.join(format!("{what}.log")))?);
-        Ok(command)
+        quarters.start(commands).await
     }
 }
 

@@ -10,3 +10,5 @@ pub mod x2;
 pub mod x3;
 pub mod x5;
 pub mod x6;
+pub mod x7;
+pub mod x8;

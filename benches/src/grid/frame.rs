@@ -52,6 +52,8 @@ impl Frame<'_> {
             scaling: None,
             interference: None,
             durability: None,
+            deploys: None,
+            ticks: None,
             resumed: Vec::new(),
         }
     }

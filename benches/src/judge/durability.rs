@@ -6,27 +6,27 @@
 //! know nothing of each other.
 
 use super::{
+    counted::{
+        self, Answer, SURPRISING, all_alike, beyond, check, interval, never, percent, together,
+    },
     endured::{Endured, Row, Tally},
     scaled::Remark,
-    summary::{Certificate, Check, Finding, Metric, Outcome, Verdict},
+    summary::{Certificate, Finding, Metric, Outcome, Verdict},
 };
 use crate::{
-    binomial::{CONFIDENCE, cases_for, same_share, share},
+    binomial::{cases_for, same_share, share},
     durability::{Blow, Keeping, Measured, Place, Subject, Trial},
     experiment::Preset,
     experiments::x6::LIMIT,
     grid::Bound,
     record::{Arm, Comparison},
-    stats::{Estimate, median, rounded},
+    stats::{median, rounded},
     words,
 };
 
 /// What the verdicts are called in files, in their order.
 pub(super) const QUESTIONS: [&str; 5] =
     ["lost.anywhere", "lost.inside", "lost.apart", "spawned.lost", "twice"];
-
-/// The probability below which two counts from one share are a surprise.
-const SURPRISING: f64 = 0.05;
 
 /// Everything that was judged.
 pub(super) struct Judged {
@@ -36,32 +36,13 @@ pub(super) struct Judged {
     pub(super) verdicts: Vec<Verdict>,
 }
 
-/// A question, its answer, and what the answer rests on.
-struct Answer {
-    question: &'static str,
-    outcome: Outcome,
-    because: String,
-    tally: Tally,
-    bound: Bound,
-}
-
 /// Judges a run.
 pub(super) fn judge(measured: &Measured, preset: Preset) -> Judged {
     let trials = &measured.trials;
     let certificate = certificate(trials);
     let answers = answers(trials);
-    let findings = answers.iter().map(finding).collect();
-    let none = if preset == Preset::Smoke {
-        Some("Smoke only shows that everything works.")
-    } else {
-        (!certificate.certified).then_some("The controls did not certify this run's instrument.")
-    };
-    let verdict = |Answer { question, outcome, because, .. }: Answer| Verdict {
-        question: question.to_owned(),
-        outcome: none.is_none().then_some(outcome),
-        because: none.map_or(because, str::to_owned),
-    };
-    let verdicts = answers.into_iter().map(verdict).collect();
+    let findings = answers.iter().map(|answer| answer.finding(LIMIT, "kills")).collect();
+    let verdicts = counted::verdicts(answers, preset, &certificate);
     Judged { endured: endured(trials), findings, certificate, verdicts }
 }
 
@@ -143,30 +124,25 @@ fn queue(subject: Subject) -> bool {
 fn answers(trials: &[Trial]) -> Vec<Answer> {
     let of_place = |place| tally(trials, |it| queue(it) && it.place == place);
     let places = [Place::Inside, Place::Apart].map(of_place);
-    let outcomes = [&places[0], &places[1]].map(|it| nothing(it, it.lost, it.share));
+    let outcomes = [&places[0], &places[1]].map(|it| never(it.lost, it.share, LIMIT));
     let all = tally(trials, queue);
-    let anywhere = if outcomes.contains(&Outcome::Refuted) {
-        Outcome::Refuted
-    } else if outcomes.iter().all(|outcome| *outcome == Outcome::Supported) {
-        Outcome::Supported
-    } else {
-        Outcome::Inconclusive
-    };
     let once = share(all.repeated, all.met);
     let [inside, apart] = places;
-    let keeps = |question, outcome, tally: Tally| Answer {
+    let keeps = |question, outcome, tally: &Tally| Answer {
         question,
         outcome,
-        because: because(outcome, tally.lost, "were lost", &tally),
+        because: because(outcome, tally.lost, "were lost", tally),
+        cases: tally.met,
+        share: tally.share,
         bound: Bound::AtMost,
-        tally,
     };
     let [of_inside, of_apart] = outcomes;
-    let of_once = nothing(&all, all.twice, once);
+    let anywhere = together(&outcomes);
+    let of_once = never(all.twice, once, LIMIT);
     vec![
-        keeps("The queue loses no accepted job, wherever its worker runs", anywhere, all.clone()),
-        keeps("It loses none with its worker in the serving process", of_inside, inside),
-        keeps("It loses none with its worker in a process of its own", of_apart, apart),
+        keeps("The queue loses no accepted job, wherever its worker runs", anywhere, &all),
+        keeps("It loses none with its worker in the serving process", of_inside, &inside),
+        keeps("It loses none with its worker in a process of its own", of_apart, &apart),
         spawned(trials),
         Answer {
             question: "No job of the queue has its effect twice, where effect and end are one",
@@ -177,19 +153,11 @@ fn answers(trials: &[Trial]) -> Vec<Answer> {
                 "had their effect twice, or one without a cause",
                 &all,
             ),
+            cases: all.met,
+            share: once,
             bound: Bound::AtMost,
-            tally: Tally { share: once, ..all },
         },
     ]
-}
-
-/// Whether something that must never happen does not; a single time is enough.
-fn nothing(tally: &Tally, happened: u64, share: Option<Estimate>) -> Outcome {
-    match share {
-        _ if happened > 0 => Outcome::Refuted,
-        Some(share) if tally.met > 0 && share.high <= LIMIT => Outcome::Supported,
-        _ => Outcome::Inconclusive,
-    }
 }
 
 fn because(outcome: Outcome, happened: u64, how: &str, tally: &Tally) -> String {
@@ -209,10 +177,6 @@ fn because(outcome: Outcome, happened: u64, how: &str, tally: &Tally) -> String 
     words::sentences(parts.into_iter())
 }
 
-fn percent(share: f64) -> String {
-    format!("{:.2}\u{a0}%", 100.0 * share)
-}
-
 /// Do spawned jobs go with their process, in both architectures?
 fn spawned(trials: &[Trial]) -> Answer {
     let spawns = |it: Subject| it.keeping == Keeping::Spawn;
@@ -222,24 +186,10 @@ fn spawned(trials: &[Trial]) -> Answer {
         .into_iter()
         .filter(|it| it.1.kills > 0)
         .collect();
-    let side = |tally: &Tally| match tally.share {
-        Some(share) if share.low > LIMIT => Some(true),
-        Some(share) if share.high <= LIMIT => Some(false),
-        _ => None,
-    };
-    let sides: Vec<Option<bool>> = each.iter().map(|(_, tally)| side(tally)).collect();
-    let all = |which| !sides.is_empty() && sides.iter().all(|side| *side == Some(which));
-    let outcome = if all(true) {
-        Outcome::Supported
-    } else if all(false) {
-        Outcome::Refuted
-    } else if sides.contains(&None) || sides.is_empty() {
-        Outcome::Inconclusive
-    } else {
-        Outcome::Depends
-    };
+    let sides: Vec<Option<bool>> =
+        each.iter().map(|(_, tally)| beyond(tally.share, LIMIT)).collect();
     let part = |(arm, tally): &(Arm, Tally)| {
-        let share = tally.share.map_or_else(|| "–".to_owned(), words::share_with_interval);
+        let share = interval(tally.share);
         let Tally { lossy, met, lost, accepted, .. } = tally;
         let (lost, accepted) = (words::count(*lost), words::count(*accepted));
         let arm = arm.name();
@@ -247,39 +197,21 @@ fn spawned(trials: &[Trial]) -> Answer {
             "{arm}: {lossy} of {met} kills lost jobs, {share}; {lost} of {accepted} accepted jobs"
         )
     };
+    let all = tally(trials, spawns);
     Answer {
         question: "Jobs that are spawned after the answer are lost with their process",
-        outcome,
+        outcome: all_alike(&sides),
         because: words::sentences(each.iter().map(part)),
-        tally: tally(trials, spawns),
+        cases: all.met,
+        share: all.share,
         bound: Bound::MoreThan,
-    }
-}
-
-fn finding(answer: &Answer) -> Finding {
-    let met = answer.tally.met as usize;
-    Finding {
-        claim: answer.question.to_owned(),
-        limit: LIMIT,
-        bound: answer.bound,
-        unit: "share of kills".to_owned(),
-        rounds: met,
-        found: answer.tally.share,
-        gated: None,
-        quiet_rounds: met,
     }
 }
 
 /// Nothing may be missing where nobody was killed, twins must agree, and the planted bug must be found.
 fn certificate(trials: &[Trial]) -> Certificate {
-    let check = |comparison, passed, found, sentence: String| Check {
-        comparison,
-        metric: Metric::Losses,
-        passed,
-        truth: 1.0,
-        found,
-        sentence,
-    };
+    let check =
+        |comparison, passed, found, text| check(Metric::Losses, comparison, passed, found, text);
     let unharmed: Vec<&Trial> = trials.iter().filter(|trial| trial.blow == Blow::None).collect();
     let whole = |trial: &&Trial| {
         let amiss = trial.lost + trial.twice + trial.unasked + trial.unanswered;
@@ -313,9 +245,7 @@ fn certificate(trials: &[Trial]) -> Certificate {
     );
     let caught = (planted.met > 0).then_some(planted.lossy > 0);
     let planted = check(Comparison::Planted, caught, planted.share, sentence);
-    let checks = vec![no_kill, null, planted];
-    let certified = checks.iter().all(|check| check.passed == Some(true));
-    Certificate { certified, confidence: CONFIDENCE, checks }
+    counted::certificate(vec![no_kill, null, planted])
 }
 
 #[cfg(test)]

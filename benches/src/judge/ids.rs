@@ -1,9 +1,9 @@
 //! What questions are called in files: names that stay the same from run to run, where the words of a
 //! claim may hold a number that does not.
 
-use super::durability;
 use super::interfered::Asked;
 use super::summary::{Metric, Summary};
+use super::{deploys, durability, ticks};
 use crate::experiment::{self, Design};
 use crate::grid::{Quantity, Series};
 use crate::record::Run;
@@ -35,6 +35,8 @@ pub fn question_ids(run: &Run, summary: &Summary) -> anyhow::Result<Vec<String>>
             std::iter::once(goodput("some-mix")).chain(of_mixes).collect()
         }
         Design::Durability(_) => durability::QUESTIONS.map(str::to_owned).to_vec(),
+        Design::Deploys(_) => deploys::QUESTIONS.map(str::to_owned).to_vec(),
+        Design::Ticks(_) => ticks::QUESTIONS.map(str::to_owned).to_vec(),
         Design::Interference(_) => {
             let places = summary.interfered.iter().flat_map(|it| it.rules(Asked::Late));
             let of_places = places.map(|rule| format!("late.{}", rule.place.name()));

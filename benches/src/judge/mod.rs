@@ -3,7 +3,10 @@
 
 pub mod changes;
 mod controls;
+mod counted;
 mod decide;
+pub mod deployed;
+mod deploys;
 mod durability;
 pub mod endured;
 mod families;
@@ -20,11 +23,15 @@ mod scaling;
 mod select;
 pub mod shifted;
 pub mod summary;
+pub mod ticked;
+mod ticks;
 mod values;
 
 use std::collections::BTreeMap;
 
 pub use decide::{Limit, Question};
+#[cfg(test)]
+pub(crate) use deploys::tests::deploys_of;
 #[cfg(test)]
 pub(crate) use durability::tests::durability_of;
 #[cfg(test)]
@@ -37,13 +44,15 @@ pub use pays::CEILING;
 pub(crate) use scaling::tests::{foretold_scaling, sound_scaling};
 pub use select::{ERROR_LIMIT, FOREIGN_LIMIT, LAG_LIMIT_MS};
 #[cfg(test)]
+pub(crate) use ticks::tests::ticks_of;
+#[cfg(test)]
 pub(crate) use values::tests::run_of;
 
 use crate::experiment::{self, Design, Preset};
 use crate::record::{Arm, Cells, Comparison, Page, Purpose, Run, SCHEMA, Slice};
 use crate::scaling::{Measured, Step};
 use crate::stats::{RESAMPLES, median, rounded};
-use crate::{durability as kills, jobs};
+use crate::{deploys as releases, durability as kills, jobs, ticks as schedule};
 use measure::{Method, Search, search};
 use summary::{Certificate, Conduct, Footprint, Remark, Summary, Verdict};
 
@@ -111,6 +120,8 @@ pub(crate) fn summarise_with(run: &Run, resamples: u32) -> anyhow::Result<Summar
         scaled: None,
         interfered: None,
         endured: None,
+        deployed: None,
+        ticked: None,
     };
     summary.certificate = controls::certificate(run, &summary);
     summary.verdicts = questions.iter().map(|q| q.answer(preset, &summary)).collect();
@@ -138,6 +149,8 @@ fn of_families(run: &Run, restarts: usize, preset: Preset, resamples: u32) -> Su
         scaled: None,
         interfered: None,
         endured: None,
+        deployed: None,
+        ticked: None,
     }
 }
 
@@ -170,6 +183,8 @@ fn of_cells(run: &Run, cells: &Cells, judged: grid::Judged, resamples: u32) -> S
         scaled: None,
         interfered: None,
         endured: None,
+        deployed: None,
+        ticked: None,
     }
 }
 
@@ -181,6 +196,25 @@ fn of_searches(run: &Run, measured: &Measured, judged: scaling::Judged, resample
     Summary { findings, scaled: Some(scaled), ..rest }
 }
 
+/// What a run is about that is about jobs.
+enum OfJobs<'a> {
+    Places(&'a jobs::Measured),
+    Kills(&'a kills::Measured),
+    Deploys(&'a releases::Measured),
+    Ticks(&'a schedule::Measured),
+}
+
+/// That, if it is one thing alone.
+fn jobs_of(run: &Run) -> Option<OfJobs<'_>> {
+    match (&run.interference, &run.durability, &run.deploys, &run.ticks) {
+        (Some(measured), None, None, None) => Some(OfJobs::Places(measured)),
+        (None, Some(measured), None, None) => Some(OfJobs::Kills(measured)),
+        (None, None, Some(measured), None) => Some(OfJobs::Deploys(measured)),
+        (None, None, None, Some(measured)) => Some(OfJobs::Ticks(measured)),
+        _ => None,
+    }
+}
+
 /// The summary of a run that is about jobs.
 fn of_jobs(
     run: &Run,
@@ -189,13 +223,19 @@ fn of_jobs(
     slo_ms: f64,
     resamples: u32,
 ) -> Option<Summary> {
-    match (design, &run.interference, &run.durability) {
-        (Design::Interference(design), Some(measured), None) => {
+    match (design, jobs_of(run)?) {
+        (Design::Interference(design), OfJobs::Places(measured)) => {
             let judged = interference::judge(run, measured, &design(preset), slo_ms, resamples);
             Some(of_places(run, measured, judged, resamples))
         }
-        (Design::Durability(_), None, Some(measured)) => {
+        (Design::Durability(_), OfJobs::Kills(measured)) => {
             Some(of_kills(run, measured, preset, resamples))
+        }
+        (Design::Deploys(_), OfJobs::Deploys(measured)) => {
+            Some(of_deploys(run, measured, preset, resamples))
+        }
+        (Design::Ticks(_), OfJobs::Ticks(measured)) => {
+            Some(of_ticks(run, measured, preset, resamples))
         }
         _ => None,
     }
@@ -220,6 +260,21 @@ fn of_kills(run: &Run, measured: &kills::Measured, preset: Preset, resamples: u3
         durability::judge(measured, preset);
     let rest = of_steps(run, resamples, std::iter::empty, certificate, verdicts);
     Summary { findings, endured: Some(endured), ..rest }
+}
+
+/// The summary of deploys.
+fn of_deploys(run: &Run, measured: &releases::Measured, preset: Preset, resamples: u32) -> Summary {
+    let deploys::Judged { deployed, findings, certificate, verdicts } =
+        deploys::judge(measured, preset, run.seed, resamples);
+    let rest = of_steps(run, resamples, std::iter::empty, certificate, verdicts);
+    Summary { findings, deployed: Some(deployed), ..rest }
+}
+
+/// The summary of ticks.
+fn of_ticks(run: &Run, measured: &schedule::Measured, preset: Preset, resamples: u32) -> Summary {
+    let ticks::Judged { ticked, findings, certificate, verdicts } = ticks::judge(measured, preset);
+    let rest = of_steps(run, resamples, std::iter::empty, certificate, verdicts);
+    Summary { findings, ticked: Some(ticked), ..rest }
 }
 
 /// What all experiments say that load servers in steps.
@@ -247,6 +302,8 @@ fn of_steps<'a, I: Iterator<Item = &'a Step>>(
         scaled: None,
         interfered: None,
         endured: None,
+        deployed: None,
+        ticked: None,
     }
 }
 

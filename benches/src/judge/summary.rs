@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{endured::Endured, interfered::Interfered, scaled::Scaled};
+use super::{
+    deployed::Deployed, endured::Endured, interfered::Interfered, scaled::Scaled, ticked::Ticked,
+};
 use crate::grid::Bound;
 use crate::record::{Arm, Comparison, Page};
 use crate::stats::Estimate;
@@ -52,6 +54,12 @@ pub struct Summary {
     /// Of kills: what became of accepted jobs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endured: Option<Endured>,
+    /// Of deploys: what they did to running jobs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployed: Option<Deployed>,
+    /// Of ticks: what became of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticked: Option<Ticked>,
 }
 
 /// One comparison, made many times.
@@ -225,6 +233,10 @@ pub enum Metric {
     Staleness,
     /// Share of the kills that lost an accepted job.
     Losses,
+    /// Share of the deploys that interrupted a job.
+    Interruptions,
+    /// Share of the ticks of a schedule that were missed, doubled or early.
+    Misfires,
 }
 
 impl Metric {

@@ -3,10 +3,10 @@
 use askama::Template;
 
 use super::{
-    charts::{Row as Line, Rows},
+    charts::Rows,
     finding::Sentence,
     frame::Frame,
-    svg::{Anchor, Scale, Svg},
+    shares::{self, Line, STYLE, class},
 };
 use crate::{
     durability::{Keeping, Place, Subject},
@@ -14,22 +14,12 @@ use crate::{
     experiments::x6::LIMIT,
     judge::{
         endured::{Endured, Row, Tally},
-        scaled::Remark,
         summary::Summary,
     },
     record::{Arm, Comparison, Run},
     stats::Estimate,
     words,
 };
-
-/// What the chart needs beside the style sheet of all reports.
-const STYLE: &str = include_str!("../../templates/durability.css");
-
-/// Height of a row of the chart, pixels.
-const ROW: f64 = 30.0;
-
-/// What the axis of the chart marks, per cent.
-const MARKS: [f64; 5] = [0.0, 25.0, 50.0, 75.0, 100.0];
 
 #[derive(Template)]
 #[template(path = "durability.html")]
@@ -154,14 +144,10 @@ pub(super) fn conduct(summary: &Summary) -> String {
 
 /// What was void, and what went wrong after kills.
 pub(super) fn remarks(found: &Endured) -> Vec<(&'static str, Vec<String>)> {
-    let list = |remarks: &[Remark]| -> Vec<String> {
-        remarks.iter().map(|Remark { trial, why }| format!("{trial}: {why}")).collect()
-    };
-    let all = [
-        ("Void trials, which count for nothing", list(&found.void)),
-        ("Trouble after a kill; what had no effect by then counts as lost", list(&found.troubled)),
-    ];
-    all.into_iter().filter(|(_, remarks)| !remarks.is_empty()).collect()
+    shares::remarks([
+        ("Void trials, which count for nothing", &found.void),
+        ("Trouble after a kill; what had no effect by then counts as lost", &found.troubled),
+    ])
 }
 
 /// The head of [`rows`] and [`cells`].
@@ -206,55 +192,24 @@ fn line(what: String, tally: &Tally) -> [String; 7] {
 
 /// The share of kills with a loss, system by system.
 fn chart(found: &Endured) -> Rows {
-    let scale = Scale::new([0.0, 1.0], [3.0, 97.0]);
     let group = |control: bool| {
         let of = |row: &&Row| matches!(row.subject.arm, Arm::Twin | Arm::Planted) == control;
         let line = |row: &Row| {
-            let share = row.tally.share?;
-            let Tally { lossy, met, .. } = row.tally;
+            let Tally { lossy, met, share, .. } = row.tally;
             Some(Line {
-                label: words::capitalised(&subject(row.subject)),
+                label: subject(row.subject),
                 note: format!("{lossy} of {met} kills"),
-                svg: interval(&scale, share, class(row.subject)),
-                number: words::share_with_interval(share),
+                share: share?,
+                class: class(row.subject.arm),
             })
         };
         found.rows.iter().filter(of).filter_map(line).collect()
     };
-    let mut axis = Svg::new(20.0);
-    for mark in MARKS {
-        let x = scale.at(mark / 100.0);
-        axis.text("tick", (x, 14.0), 0.0, Anchor::Middle, &format!("{mark}\u{a0}%"));
-    }
-    Rows {
-        groups: vec![
-            ("Kills that lost an accepted job, exact 95 % intervals".to_owned(), group(false)),
-            ("Controls".to_owned(), group(true)),
-        ],
-        axis: axis.finish(None),
-    }
-}
-
-fn class(subject: Subject) -> &'static str {
-    match subject.arm {
-        Arm::Monolith => "monolith",
-        Arm::Split => "split",
-        _ => "control",
-    }
-}
-
-fn interval(scale: &Scale, share: Estimate, class: &str) -> String {
-    let middle = ROW / 2.0;
-    let mut svg = Svg::new(ROW);
-    svg.rect("band", [scale.at(0.0), scale.at(LIMIT)], 0.0, ROW);
-    for mark in MARKS {
-        let x = scale.at(mark / 100.0);
-        svg.line("grid", [x, x], [0.0, ROW]);
-    }
-    let Estimate { value, low, high } = share.map(|it| scale.at(it));
-    svg.line(&format!("interval {class}"), [low, high], [middle, middle]);
-    svg.dot(&format!("dot {class}"), value, middle, 4.5);
-    svg.finish(None)
+    let groups = vec![
+        ("Kills that lost an accepted job, exact 95 % intervals".to_owned(), group(false)),
+        ("Controls".to_owned(), group(true)),
+    ];
+    shares::chart(groups, LIMIT)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The finding in words: a few sentences that carry the numbers, the same in every rendering.
 
-use super::{durability, families, grid, places, scaling};
+use super::{deploys, durability, families, grid, places, scaling, ticks};
 use crate::experiment::{Card, Preset};
 use crate::judge::summary::{Effect, Metric, Summary};
 use crate::record::{Comparison, Page, Resumption, Run};
@@ -61,6 +61,8 @@ pub(super) fn sentences(run: &Run, card: &Card, summary: &Summary) -> Vec<Senten
         None if summary.scaled.is_some() => scaling::sentences(card, summary),
         None if summary.interfered.is_some() => places::sentences(summary),
         None if summary.endured.is_some() => durability::sentences(summary),
+        None if summary.deployed.is_some() => deploys::sentences(summary),
+        None if summary.ticked.is_some() => ticks::sentences(summary),
         None if !summary.families.is_empty() => families::sentences(summary),
         None => finding(run, card, summary),
     }
@@ -137,6 +139,12 @@ pub(super) fn controls(summary: &Summary) -> Option<Sentence> {
     }
     if summary.endured.is_some() {
         return durability::controls(summary);
+    }
+    if summary.deployed.is_some() {
+        return deploys::controls(summary);
+    }
+    if summary.ticked.is_some() {
+        return ticks::controls(summary);
     }
     let cpu = |comparison| {
         let mut checks = summary.certificate.checks.iter();

@@ -94,7 +94,7 @@ fn answer(verdict: &Verdict) -> Answer<'_> {
 pub(super) fn check_line(check: &Check) -> CheckLine {
     let [what, truth] = words::control(check.comparison, check.metric, check.truth);
     let found = match check.metric {
-        Metric::Losses => words::share_with_interval,
+        Metric::Losses | Metric::Interruptions | Metric::Misfires => words::share_with_interval,
         _ => words::change_with_interval,
     };
     CheckLine {

@@ -6,9 +6,9 @@ use std::fmt::Write;
 use super::frame::{CheckLine, check_line, facts};
 use super::page::{Line, lines, remarks};
 use super::{
-    HTML, caching, composed, durability, explain, finding,
+    HTML, caching, composed, deploys, durability, explain, finding,
     foretold::{self, View},
-    grid, latency, places, scaling, svg, terminal,
+    grid, latency, places, scaling, svg, terminal, ticks,
 };
 use crate::experiment::{self, Card};
 use crate::judge::foretold::Foretold;
@@ -90,6 +90,14 @@ fn numbers(run: &Run, summary: &Summary) -> String {
             + "\n"
             + &by_point;
     }
+    if let Some(found) = &summary.deployed {
+        return section("Numbers") + &table(deploys::HEAD, 6, deploys::rows(found).into_iter());
+    }
+    if let Some(found) = &summary.ticked {
+        let by_trouble = table(ticks::HEAD, 6, ticks::cells(found).into_iter());
+        let rows = table(ticks::HEAD, 6, ticks::rows(found).into_iter());
+        return section("Numbers") + &rows + "\n" + &by_trouble;
+    }
     if !summary.families.is_empty() {
         // All that there is to say stands in the finding and in the controls.
         return String::new();
@@ -161,7 +169,10 @@ fn trust(run: &Run, summary: &Summary) -> String {
     let searches = summary.scaled.iter().flat_map(scaling::remarks);
     let places = summary.interfered.iter().flat_map(places::remarks);
     let kills = summary.endured.iter().flat_map(durability::remarks);
-    let all = remarks(summary).into_iter().chain(searches).chain(places).chain(kills);
+    let deploys = summary.deployed.iter().flat_map(deploys::remarks);
+    let ticks = summary.ticked.iter().flat_map(ticks::remarks);
+    let jobs = places.chain(kills).chain(deploys).chain(ticks);
+    let all = remarks(summary).into_iter().chain(searches).chain(jobs);
     for (what, those) in all {
         let _ = write!(text, "\n<details><summary>{what}: {}</summary>\n\n", those.len());
         those.iter().for_each(|remark| text += &format!("- {}\n", escaped(remark)));

@@ -5,7 +5,7 @@ use askama::Template;
 use super::charts::{self, Rows};
 use super::finding::{self, Sentence};
 use super::frame::Frame;
-use super::{durability, families, grid, places, scaling, terminal};
+use super::{deploys, durability, families, grid, places, scaling, terminal, ticks};
 use crate::experiment::{self, Design};
 use crate::judge::summary::{Contrast, Measured, Metric, Remark, Summary};
 use crate::judge::{FOREIGN_LIMIT, LAG_LIMIT_MS};
@@ -74,6 +74,8 @@ pub(super) fn html(run: &Run, summary: &Summary) -> anyhow::Result<String> {
         Design::Scaling(_) => return scaling::html(run, &card, summary),
         Design::Interference(_) => return places::html(run, &card, summary),
         Design::Durability(_) => return durability::html(run, &card, summary),
+        Design::Deploys(_) => return deploys::html(run, &card, summary),
+        Design::Ticks(_) => return ticks::html(run, &card, summary),
     };
     let percent = |share: f64| format!("{}\u{a0}%", share * 100.0);
     let page = Page {

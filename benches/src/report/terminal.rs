@@ -2,13 +2,15 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle, presets};
 
-use super::{composed, durability, finding, grid, places, scaling};
+use super::{composed, deploys, durability, finding, grid, places, scaling, ticks};
 use crate::experiment::{self, Preset};
+use crate::judge::deployed::Deployed;
 use crate::judge::endured::Endured;
 use crate::judge::interfered::Interfered;
 use crate::judge::scaled::Scaled;
 use crate::judge::summarise;
 use crate::judge::summary::{Conduct, Measured, Metric, Summary};
+use crate::judge::ticked::Ticked;
 use crate::record::{Comparison, Page, Run};
 use crate::words;
 
@@ -36,6 +38,10 @@ pub fn terminal(run: &Run) -> anyhow::Result<String> {
         parts.push(late(found).to_string());
     } else if let Some(found) = &summary.endured {
         parts.push(losses(found).to_string());
+    } else if let Some(found) = &summary.deployed {
+        parts.push(interruptions(found).to_string());
+    } else if let Some(found) = &summary.ticked {
+        parts.push(misfires(found).to_string());
     } else if summary.families.is_empty() {
         parts.push(effects(&summary).to_string());
     }
@@ -144,6 +150,22 @@ fn losses(found: &Endured) -> Table {
     table
 }
 
+fn interruptions(found: &Deployed) -> Table {
+    let mut table = columns(["", "interrupting", "jobs", "CPU"], 3);
+    for [what, _, share, jobs, cpu, ..] in deploys::rows(found) {
+        table.add_row([what, share, jobs, cpu]);
+    }
+    table
+}
+
+fn misfires(found: &Ticked) -> Table {
+    let mut table = columns(["", "ticks", "missed", "doubled", "early", "any of these"], 5);
+    for [what, ticks, missed, doubled, early, share, _] in ticks::rows(found) {
+        table.add_row([what, ticks, missed, doubled, early, share]);
+    }
+    table
+}
+
 /// How any run went, in one sentence.
 pub(super) fn conduct_of(run: &Run, summary: &Summary) -> String {
     match run.grid {
@@ -151,6 +173,8 @@ pub(super) fn conduct_of(run: &Run, summary: &Summary) -> String {
         None if summary.scaled.is_some() => scaling::conduct(summary),
         None if summary.interfered.is_some() => places::conduct(summary),
         None if summary.endured.is_some() => durability::conduct(summary),
+        None if summary.deployed.is_some() => deploys::conduct(summary),
+        None if summary.ticked.is_some() => ticks::conduct(summary),
         None => conduct(&summary.conduct),
     }
 }

@@ -285,9 +285,11 @@ fn grounds(run: &Run, summary: &Summary) -> anyhow::Result<Vec<(Threshold, Vec<E
             questions.iter().map(|question| of_question(question, summary)).collect()
         }
         Design::Families { .. } => summary.families.iter().map(of_family).collect(),
-        Design::Grid(_) | Design::Replicas(_) | Design::Durability(_) => {
-            summary.findings.iter().map(of_figure).collect()
-        }
+        Design::Grid(_)
+        | Design::Replicas(_)
+        | Design::Durability(_)
+        | Design::Deploys(_)
+        | Design::Ticks(_) => summary.findings.iter().map(of_figure).collect(),
         Design::Scaling(_) => {
             let mixes = summary.scaled.as_ref().map_or(0, |scaled| scaled.mixes.len());
             of_ratios(&summary.findings, mixes)

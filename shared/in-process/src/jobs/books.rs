@@ -44,6 +44,15 @@ impl InProcess {
         on_read!(&self.db, db => sqlx::query_scalar(OPEN).fetch_one(db).await)
     }
 
+    /// How many jobs run.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn running_jobs(&self) -> sqlx::Result<i64> {
+        const RUNNING: &str = "select count(*) from job where state = 'running'";
+        on_read!(&self.db, db => sqlx::query_scalar(RUNNING).fetch_one(db).await)
+    }
+
     /// Under which numbers synthetic jobs have had effects, and how often.
     ///
     /// # Errors
@@ -66,13 +75,13 @@ impl InProcess {
         Ok(comments.into_iter().collect())
     }
 
-    /// Takes away all jobs, effects of synthetic ones, and comments of these words.
+    /// Takes away all jobs, effects of synthetic ones, ticks, and comments of these words.
     ///
     /// # Errors
     /// The database's.
     pub async fn forget_jobs(&self, words: &str) -> sqlx::Result<()> {
         let mut tx = self.db.begin().await?;
-        for all in ["delete from job", "delete from synthetic_effect"] {
+        for all in ["delete from job", "delete from synthetic_effect", "delete from tick"] {
             in_tx!(&mut tx, db => sqlx::query(all).execute(db).await.map(drop))?;
         }
         let comments = "delete from comment where body = $1";

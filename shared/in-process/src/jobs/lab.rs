@@ -50,6 +50,8 @@ pub struct Load {
     /// For how many milliseconds it computes before others on its thread have their turn, instead of
     /// as long as usual.
     pub slice_ms: Option<u32>,
+    /// How often it does all of that; once, where nothing is said.
+    pub rounds: Option<u32>,
 }
 
 /// How not to do it.
@@ -58,7 +60,7 @@ pub struct Load {
 pub enum Naive {
     /// Spawned after the commit, in memory: gone when the process goes.
     Spawn,
-    /// A timer in each process, without a row: each replica has its own ticks.
+    /// A timer in each process, without a row: each replica has its own ticks, by its own clock.
     Timer,
 }
 

@@ -28,6 +28,8 @@ const SLICE_MS: u32 = 50;
 pub(crate) struct Synthetic {
     /// Under which number its effects are counted. Without one it has none.
     pub(crate) number: Option<i64>,
+    /// Whether its attempts are counted too, as they begin: under the negative of its number.
+    pub(crate) counts_attempts: bool,
     #[serde(flatten)]
     pub(crate) load: Load,
     /// Fails in each attempt, or panics.
@@ -60,29 +62,41 @@ pub(crate) async fn with_comment(
     request_id: &str,
 ) -> sqlx::Result<()> {
     let Some(load) = app.jobs.lab.with_each_comment.clone() else { return Ok(()) };
-    let task = Task::Synthetic(Synthetic { number: Some(comment), load, fails: None });
+    let task = Task::Synthetic(Synthetic { number: Some(comment), load, ..Synthetic::default() });
     enqueue(app, tx, NewJob { task, unique_key: None, account: None, request_id }).await
 }
 
 pub(crate) async fn run(run: &Run<'_>, task: Synthetic) -> Result<Finished, Failure> {
-    const EFFECT: &str = "
-        insert into synthetic_effect (number, times) values ($1, 1)
-        on conflict (number) do update set times = synthetic_effect.times + 1";
+    if let Some(number) = task.number.filter(|_| task.counts_attempts) {
+        let tx = count(run, -number).await?;
+        run.commit(tx).await?;
+    }
     let load = &task.load;
-    compute(run, load.cpu_ms, load.slice_ms, || Spin).await;
-    tokio::time::sleep(millis(load.sleep_ms)).await;
-    read(run, load.database_ms).await?;
-    let mebibytes = load.memory_mib;
-    compute(run, load.memory_ms, load.slice_ms, move || Walk::new(mebibytes)).await;
+    for _ in 0..load.rounds.unwrap_or(1) {
+        compute(run, load.cpu_ms, load.slice_ms, || Spin).await;
+        tokio::time::sleep(millis(load.sleep_ms)).await;
+        read(run, load.database_ms).await?;
+        let mebibytes = load.memory_mib;
+        compute(run, load.memory_ms, load.slice_ms, move || Walk::new(mebibytes)).await;
+    }
     match task.fails {
         Some(Poison::Error) => return Err(Failure::Retry("as it was told to".into())),
         Some(Poison::Panic) => panic!("as it was told to"),
         None => {}
     }
     let Some(number) = task.number else { return Ok(Finished::NotYet) };
-    let mut tx = run.begin().await?;
-    in_tx!(&mut tx, db => sqlx::query(EFFECT).bind(number).execute(db).await.map(drop))?;
+    let tx = count(run, number).await?;
     run.commit_and_finish(tx).await
+}
+
+/// Counts one more under this number, in a transaction that is still to be committed.
+async fn count(run: &Run<'_>, number: i64) -> Result<Tx, Failure> {
+    const COUNT: &str = "
+        insert into synthetic_effect (number, times) values ($1, 1)
+        on conflict (number) do update set times = synthetic_effect.times + 1";
+    let mut tx = run.begin().await?;
+    in_tx!(&mut tx, db => sqlx::query(COUNT).bind(number).execute(db).await.map(drop))?;
+    Ok(tx)
 }
 
 fn millis(number: u32) -> Duration {
