@@ -51,9 +51,6 @@ const CARD: Card = Card {
         "Clocks that are wrong by more than two seconds, or that jump; daylight saving time. The latter \
          is tested with the scheduler.",
         "Schedules with locks or elected leaders.",
-        "The very first tick of a schedule, before which none was ever taken: a replica that is started \
-         then does not know that it was due, so it is missed when the only replica is killed around it. \
-         Every round begins with a tick that nothing befalls, and that does not count.",
         "A replica that stays away for longer than the time between two ticks: of those that were \
          missed then only the last happens, or none, as the schedule says.",
         "The split: its backend keeps schedules with the same code, and its frontend keeps none.",

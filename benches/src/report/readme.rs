@@ -8,6 +8,7 @@ use anyhow::Context;
 
 use super::{finding, latency, markdown, places};
 use crate::experiment;
+use crate::experiments::x1;
 use crate::judge::summarise;
 use crate::judge::summary::{Measured, Metric, Summary};
 use crate::record::{Comparison, Run};
@@ -48,6 +49,17 @@ pub fn readme_table(run: &Run) -> anyhow::Result<String> {
     let restarts = summary.contrasts.first().map_or(0, |c| c.all.restarts);
     text.push_str(&source(run, &summary, &format!("{restarts} restarts")));
     Ok(words::plain(text))
+}
+
+/// Where an experiment has no table of its own: its verdicts, each with its figures.
+fn verdicts(run: &Run) -> anyhow::Result<String> {
+    let summary = summarise(run)?;
+    let mut text = String::new();
+    for verdict in &summary.verdicts {
+        let outcome = words::capitalised(words::outcome(verdict.outcome));
+        let _ = writeln!(text, "- **{outcome}:** {}. {}", verdict.question, verdict.because);
+    }
+    Ok(words::plain(text + &source(run, &summary, &format!("a `{}` run", run.preset))))
 }
 
 fn jobs_table(run: &Run) -> anyhow::Result<String> {
@@ -114,7 +126,7 @@ pub fn readme_block(readme: &str) -> Option<&str> {
 }
 
 /// Puts the table of `run` between the markers of a README: `results` for the boundary itself, `calls`
-/// for pages that make several, `jobs` for where jobs run.
+/// for pages that make several, `jobs` for where jobs run, and for any other experiment its id.
 ///
 /// # Errors
 /// When the file can't be read or written, has no markers, or the run can't be judged.
@@ -124,7 +136,8 @@ pub fn update_readme(path: &Path, run: &Run) -> anyhow::Result<()> {
     }
     match latency::readme(run)? {
         Some(table) => update(path, CALLS, &table),
-        None => update_block(path, &readme_table(run)?),
+        None if run.experiment == x1::EXPERIMENT.card.id => update_block(path, &readme_table(run)?),
+        None => update(path, &run.experiment, &verdicts(run)?),
     }
 }
 
@@ -146,3 +159,7 @@ fn update(path: &Path, name: &str, block: &str) -> anyhow::Result<()> {
     let updated = format!("{before}{begin}\n{}\n{end}{after}", block.trim_matches('\n'));
     fs::write(path, updated).with_context(|| shown.to_string())
 }
+
+#[cfg(test)]
+#[path = "readme_tests.rs"]
+mod tests;

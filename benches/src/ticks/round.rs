@@ -173,10 +173,9 @@ async fn carry_out(launcher: &Launcher, app: &InProcess, round: Round) -> anyhow
     for replica in 0..launcher.subject.replicas as usize {
         replicas.push(Some(launcher.start(replica, round.trouble).await?));
     }
-    // All have begun to look by then, also by a clock that is ahead, and one tick has happened that does
-    // not count: with none taken yet, one that is started knows of no tick that it might have missed.
+    // All have begun to look by then, also by a clock that is ahead.
     let every = i64::from(EVERY_S);
-    let first = ((Utc::now().timestamp() + 3) / every + 2) * every;
+    let first = ((Utc::now().timestamp() + 3) / every + 1) * every;
     let mut books = Books { first, effects: BTreeMap::new(), seen: BTreeMap::new() };
     let mut plan = plan(round, launcher.subject.replicas as usize, first).into_iter().peekable();
     let end = books.time(round.ticks.saturating_sub(1)) * 1_000 + AFTER_MS;

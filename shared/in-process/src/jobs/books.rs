@@ -81,7 +81,13 @@ impl InProcess {
     /// The database's.
     pub async fn forget_jobs(&self, words: &str) -> sqlx::Result<()> {
         let mut tx = self.db.begin().await?;
-        for all in ["delete from job", "delete from synthetic_effect", "delete from tick"] {
+        const ALL: [&str; 4] = [
+            "delete from job",
+            "delete from synthetic_effect",
+            "delete from tick",
+            "delete from schedule",
+        ];
+        for all in ALL {
             in_tx!(&mut tx, db => sqlx::query(all).execute(db).await.map(drop))?;
         }
         let comments = "delete from comment where body = $1";

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     InProcess, StartError,
-    db::{Db, Tx, in_tx, on_read},
+    db::{Db, Tx, in_tx, on_read, on_write},
 };
 
 /// A tick is taken so long after its time. Of two replicas the one whose clock is ahead by no more
@@ -100,8 +100,8 @@ impl Schedule {
 /// One process's view of the schedules.
 pub(crate) struct Clockwork {
     schedules: Vec<Schedule>,
-    /// Of each schedule, the last tick that is known to be taken; before the first, when this
-    /// process began to look.
+    /// Of each schedule, the last tick that is known to be taken; before the first, since when it is
+    /// kept.
     last: BTreeMap<&'static str, DateTime<Utc>>,
     began: DateTime<Utc>,
 }
@@ -122,7 +122,10 @@ impl Clockwork {
             let last = match self.last.get(schedule.name) {
                 Some(last) => *last,
                 None if bare => self.began,
-                None => last_taken(&app.db, schedule.name).await?.unwrap_or(self.began),
+                None => match last_taken(&app.db, schedule.name).await? {
+                    Some(last) => last,
+                    None => kept_since(&app.db, schedule.name, self.began).await?,
+                },
             };
             self.last.insert(schedule.name, last);
             if let Some(tick) = schedule.due(last, now) {
@@ -138,6 +141,17 @@ impl Clockwork {
 pub(crate) async fn last_taken(db: &Db, schedule: &str) -> sqlx::Result<Option<DateTime<Utc>>> {
     const LAST: &str = "select due_at from tick where schedule = $1 order by due_at desc limit 1";
     on_read!(db, db => sqlx::query_scalar(LAST).bind(schedule).fetch_optional(db).await)
+}
+
+/// Since when a schedule is kept, by whichever process began first: what is due while that one dies is
+/// not forgotten by the next.
+async fn kept_since(db: &Db, schedule: &str, began: DateTime<Utc>) -> sqlx::Result<DateTime<Utc>> {
+    const BEGIN: &str = "
+        insert into schedule (name, kept_since) values ($1, $2) on conflict do nothing";
+    const SINCE: &str = "select kept_since from schedule where name = $1";
+    on_write!(db, db =>
+        sqlx::query(BEGIN).bind(schedule).bind(began).execute(db).await.map(drop))?;
+    on_write!(db, db => sqlx::query_scalar(SINCE).bind(schedule).fetch_one(db).await)
 }
 
 /// Takes a tick, and enqueues its job, unless somebody has it. Both or neither.

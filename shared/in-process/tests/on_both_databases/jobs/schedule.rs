@@ -57,3 +57,23 @@ async fn a_tick_happens_once_and_not_early_whatever_clocks_the_replicas_have() {
         assert_eq!(effects.await, [1, 1, 1], "{on}");
     }
 }
+
+#[tokio::test]
+async fn the_first_tick_of_all_is_taken_by_the_next_process_if_the_first_one_dies_before() {
+    for fixture in &fixture::all().await {
+        let on = fixture.on();
+        let time = Time::new();
+        let every_ten = || Options { lab: lab(r#"{"tick_seconds": 10}"#), ..at(&time) };
+        let first = fixture.again(every_ten()).await;
+        let worker = Worker::start(&first, Duration::ZERO);
+        until(&first, 2, "select count(*) from schedule").await;
+        worker.stop().await;
+        assert_eq!(number(&first, "select count(*) from tick").await, 0, "{on}");
+        // Nobody is there when it is due.
+        time.pass(TimeDelta::seconds(12));
+        let next = fixture.again(every_ten()).await;
+        let worker = Worker::start(&next, Duration::ZERO);
+        until(&next, 1, "select count(*) from tick").await;
+        worker.stop().await;
+    }
+}

@@ -1,0 +1,23 @@
+//! What stands in the README's other blocks.
+
+use std::path::Path;
+
+use super::*;
+use crate::report::tests::committed;
+use crate::store;
+
+#[test]
+fn the_readme_shows_the_verdicts_of_the_newest_committed_run_of_each() {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let readme = fs::read_to_string(readme).unwrap();
+    let runs: Vec<Run> = committed().iter().map(|folder| store::read(folder).unwrap()).collect();
+    for id in ["x1-ladder", "x3", "x6"] {
+        let of_it = runs.iter().filter(|run| run.experiment == id);
+        let newest = of_it.max_by_key(|run| run.started).expect(id);
+        let [begin, end] = markers(id);
+        let (_, rest) = readme.split_once(&begin).expect(id);
+        let (shown, _) = rest.split_once(&end).expect(id);
+        let text = verdicts(newest).unwrap();
+        assert_eq!(shown.trim_matches('\n'), text.trim_matches('\n'), "{id}");
+    }
+}
