@@ -147,8 +147,8 @@ pub(crate) async fn last_taken(db: &Db, schedule: &str) -> sqlx::Result<Option<D
 /// not forgotten by the next.
 async fn kept_since(db: &Db, schedule: &str, began: DateTime<Utc>) -> sqlx::Result<DateTime<Utc>> {
     const BEGIN: &str = "
-        insert into schedule (name, kept_since) values ($1, $2) on conflict do nothing";
-    const SINCE: &str = "select kept_since from schedule where name = $1";
+        insert into schedule (name, began_at) values ($1, $2) on conflict do nothing";
+    const SINCE: &str = "select began_at from schedule where name = $1";
     on_write!(db, db =>
         sqlx::query(BEGIN).bind(schedule).bind(began).execute(db).await.map(drop))?;
     on_write!(db, db => sqlx::query_scalar(SINCE).bind(schedule).fetch_one(db).await)

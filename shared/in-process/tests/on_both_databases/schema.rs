@@ -49,6 +49,7 @@ async fn the_schemas_are_the_same() {
                 "job",
                 "job_tally",
                 "related_article",
+                "schedule",
                 "synthetic_effect",
                 "tag",
                 "term",
