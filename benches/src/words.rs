@@ -260,6 +260,12 @@ pub fn outcome(outcome: Option<Outcome>) -> &'static str {
     }
 }
 
+/// A commit, short enough to be read; and whether what was measured was still being changed.
+pub fn commit(full: &str) -> String {
+    let short: String = full.chars().take(12).collect();
+    if full.ends_with("-dirty") { format!("{short} with changes not committed") } else { short }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -78,8 +78,8 @@ pub(super) fn found_nothing(found: Option<Estimate>) -> (Option<bool>, &'static 
 
 /// How much of a planted effect may be missing, or come on top of it. What is planted drags a little
 /// with it: a server that burned 7, 14, 28 and 56 µs more for each page took 9.0, 16.9, 31.8 and 61.8 µs
-/// more than its twins (±1.1, six restarts of six servers in laps of 20 pages), with caches colder
-/// after it and whoever waits for the answer asleep.
+/// more than its twins (±1.1; once, by hand: six restarts of six servers in laps of 20 pages). Why is
+/// not known: reading the clock less often in between changed nothing.
 const DRAGGED: f64 = 0.25;
 
 /// Whether what was planted was found, and that in words; from the interval of the ratio and what is

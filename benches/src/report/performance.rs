@@ -100,7 +100,7 @@ fn grid_tables(run: &Run, summary: &Summary) -> String {
         let outcome = words::outcome(verdict.outcome);
         let _ = writeln!(text, "| {} | {} | {outcome} |", finding.claim, finding.in_words());
     }
-    let commit: String = run.build.commit.chars().take(12).collect();
+    let commit = words::commit(&run.build.commit);
     let _ =
         writeln!(text, "\nMeasured on {}, commit {commit}; `{}`.", run.machine.cpu, run.command);
     if let Some(sentence) = finding::controls(summary) {

@@ -77,7 +77,7 @@ pub(super) fn source(run: &Run, summary: &Summary, how_often: &str) -> String {
         markdown::escaped(&run.machine.cpu),
         run.machine.cores,
         run.database,
-        run.build.commit.chars().take(12).collect::<String>(),
+        words::commit(&run.build.commit),
         run.command,
     );
     if let Some(sentence) = finding::controls(summary) {

@@ -146,12 +146,12 @@ pub(crate) async fn last_taken(db: &Db, schedule: &str) -> sqlx::Result<Option<D
 /// Since when a schedule is kept, by whichever process began first: what is due while that one dies is
 /// not forgotten by the next.
 async fn kept_since(db: &Db, schedule: &str, began: DateTime<Utc>) -> sqlx::Result<DateTime<Utc>> {
-    const BEGIN: &str = "
-        insert into schedule (name, began_at) values ($1, $2) on conflict do nothing";
-    const SINCE: &str = "select began_at from schedule where name = $1";
-    on_write!(db, db =>
-        sqlx::query(BEGIN).bind(schedule).bind(began).execute(db).await.map(drop))?;
-    on_write!(db, db => sqlx::query_scalar(SINCE).bind(schedule).fetch_one(db).await)
+    // An update that changes nothing gives back what the first one wrote.
+    const KEEP: &str = "
+        insert into schedule (name, began_at) values ($1, $2)
+        on conflict (name) do update set name = excluded.name
+        returning began_at";
+    on_write!(db, db => sqlx::query_scalar(KEEP).bind(schedule).bind(began).fetch_one(db).await)
 }
 
 /// Takes a tick, and enqueues its job, unless somebody has it. Both or neither.
