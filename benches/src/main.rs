@@ -1,20 +1,23 @@
 //! The lab's command line.
 
+mod figures;
+
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use anyhow::bail;
+use anyhow::{bail, ensure};
 use clap::{Args, Parser, Subcommand};
 use contract::dataset::{Dataset, Size};
 use in_process::DatabaseArgs;
 use lab::{
-    count::{self, Figure, Stored, Tried},
+    count::Stored,
     databases::Engine,
     doctor,
     experiment::{self, Preset},
+    experiments::c5,
     guardian, link,
     record::Run,
     relay::{self, Balancing},
@@ -49,7 +52,7 @@ enum Command {
     },
     /// Count what pages take in instructions, statements and calls, and compare with the figures
     /// in force. Fails when one has grown by more than 5 %.
-    Count(CountArgs),
+    Count(figures::CountArgs),
     /// Measure what a page takes with more and more data.
     Growth {
         /// `sqlite`, or `postgres` (a private server).
@@ -77,6 +80,12 @@ enum Command {
         #[arg(long, value_name = "DB", default_value = "sqlite")]
         db: Engine,
         /// Keep the figures in place of the earlier ones of that database.
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Compare the lab's load generator with oha and wrk, which have to be installed.
+    Generators {
+        /// Keep the figures in place of the earlier ones.
         #[arg(long)]
         keep: bool,
     },
@@ -108,6 +117,17 @@ enum Command {
         a: String,
         /// The later one's.
         b: String,
+    },
+    /// Answer a claim that no experiment answers alone, from runs of those that do together.
+    Answer {
+        /// The claim: `c5`, from one run each of x5, x6 and x7.
+        claim: String,
+        /// The runs' folders, or their names below target/lab.
+        #[arg(value_name = "RUN", required = true)]
+        runs: Vec<String>,
+        /// Also put the answer between the markers of this Markdown file.
+        #[arg(long, value_name = "FILE")]
+        readme: Option<PathBuf>,
     },
     /// Write a run's report again from its raw data.
     Report {
@@ -151,26 +171,6 @@ struct RunArgs {
     /// Go on with a run that was interrupted: its folder, or its name below target/lab.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["ids", "preset", "compose", "seed", "balancer"])]
     resume: Option<String>,
-}
-
-#[derive(Args, Debug)]
-struct CountArgs {
-    /// `sqlite`, or `postgres` (a private server, not counted itself).
-    #[arg(long, value_name = "DB", default_value = "sqlite")]
-    db: Engine,
-    /// What was changed: what is counted now is in force from now on.
-    #[arg(long, value_name = "CHANGE", requires = "why", conflicts_with = "rejected")]
-    kept: Option<String>,
-    /// What was tried in vain: the figures in force stay.
-    #[arg(long, value_name = "CHANGE", requires = "why")]
-    rejected: Option<String>,
-    /// Why, in a sentence.
-    #[arg(long, value_name = "REASON")]
-    why: Option<String>,
-    /// What else was measured of it, such as `size of the monolith=19.2..17.5 MB`; several times if
-    /// need be.
-    #[arg(long, value_name = "WHAT=BEFORE..AFTER UNIT", requires = "why")]
-    figure: Vec<Figure>,
 }
 
 #[derive(Args, Debug)]
@@ -236,10 +236,11 @@ async fn carry_out(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Run(args) => run_all(args).await,
         Command::Up { db } => up::up(&db).await,
-        Command::Count(args) => count(args).await,
-        Command::Growth { db, articles, keep } => grow(&db, &articles, keep).await,
-        Command::Upkeep { db, keep } => keep_up(&db, keep).await,
-        Command::Syscalls { db, keep } => call_the_kernel(&db, keep).await,
+        Command::Count(args) => figures::count(args).await,
+        Command::Growth { db, articles, keep } => figures::grow(&db, &articles, keep).await,
+        Command::Upkeep { db, keep } => figures::keep_up(&db, keep).await,
+        Command::Syscalls { db, keep } => figures::call_the_kernel(&db, keep).await,
+        Command::Generators { keep } => figures::compare_generators(keep).await,
         Command::Performance { document } => {
             report::update_performance(&document, &Stored::read()?, &store::published()?)
         }
@@ -251,7 +252,11 @@ async fn carry_out(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Explain { id } => {
-            print!("{}", report::explain(&experiment::find(&id)?.card));
+            let card = match id == c5::CARD.id {
+                true => c5::CARD,
+                false => experiment::find(&id)?.card,
+            };
+            print!("{}", report::explain(&card));
             Ok(())
         }
         Command::Doctor => doctor::examine().await,
@@ -265,6 +270,7 @@ async fn carry_out(command: Command) -> anyhow::Result<()> {
             print!("{}", report::compare([&read(&a)?, &read(&b)?])?);
             Ok(())
         }
+        Command::Answer { claim, runs, readme } => answer(&claim, runs, readme.as_deref()),
         Command::Report { run, readme } => {
             let folder = store::find(&store::root()?, &run)?;
             let run = store::read(&folder)?;
@@ -278,6 +284,22 @@ async fn carry_out(command: Command) -> anyhow::Result<()> {
             unreachable!("other processes of the lab never get here")
         }
     }
+}
+
+fn answer(claim: &str, runs: Vec<String>, readme: Option<&Path>) -> anyhow::Result<()> {
+    let known = c5::CARD.id;
+    ensure!(claim == known, "there is no such claim `{claim}`; there is: {known}");
+    let root = store::root()?;
+    let read = |name: String| {
+        let run = store::read(&store::find(&root, &name)?)?;
+        anyhow::Ok((name, run))
+    };
+    let runs = runs.into_iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
+    if let Some(readme) = readme {
+        report::update_answer(readme, &runs)?;
+    }
+    print!("{}", report::answer(&runs)?);
+    Ok(())
 }
 
 async fn run_all(args: RunArgs) -> anyhow::Result<()> {
@@ -319,70 +341,6 @@ fn show(folder: &Path, run: &Run) -> anyhow::Result<()> {
 fn seed_from_clock() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::from(now.subsec_micros())
-}
-
-async fn count(args: CountArgs) -> anyhow::Result<()> {
-    let CountArgs { db, kept, rejected, why, figure: figures } = args;
-    if !count::is_installed() {
-        let missing = "valgrind is not installed";
-        let required = std::env::var_os("CONDUIT_REQUIRE_ALL").is_some_and(|value| value == "1");
-        anyhow::ensure!(!required, "{missing}");
-        println!("ignored: needs valgrind");
-        return Ok(());
-    }
-    let counts = count::count(&db).await?;
-    print!("{}", counts.table());
-    let tried = match (kept, rejected) {
-        (Some(what), _) => Some((what, true)),
-        (None, Some(what)) => Some((what, false)),
-        (None, None) => None,
-    };
-    match tried {
-        Some((what, kept)) => {
-            let tried = Tried { what, kept, why: why.unwrap_or_default(), figures };
-            Stored::read()?.tried(tried, db.kind(), counts).write()
-        }
-        None => Stored::read()?.check(db.kind(), &counts),
-    }
-}
-
-async fn grow(db: &Engine, sizes: &[u64], keep: bool) -> anyhow::Result<()> {
-    let mut rows = Vec::new();
-    for articles in sizes {
-        rows.extend(count::growth(db, *articles).await?);
-    }
-    print!("{}", report::growth_table(&rows));
-    if keep {
-        let mut stored = Stored::read()?;
-        stored.growth.retain(|row| row.database != db.kind());
-        stored.growth.extend(rows);
-        stored.write()?;
-    }
-    Ok(())
-}
-
-async fn keep_up(db: &Engine, keep: bool) -> anyhow::Result<()> {
-    let rows = count::upkeep(db).await?;
-    print!("{}", report::upkeep_table(&rows));
-    if keep {
-        let mut stored = Stored::read()?;
-        stored.upkeep.retain(|row| row.database != db.kind());
-        stored.upkeep.extend(rows);
-        stored.write()?;
-    }
-    Ok(())
-}
-
-async fn call_the_kernel(db: &Engine, keep: bool) -> anyhow::Result<()> {
-    let rows = count::syscalls(db).await?;
-    print!("{}\n{}", report::syscalls_table(&rows), report::syscalls_by_rung(&rows));
-    if keep {
-        let mut stored = Stored::read()?;
-        stored.syscalls.retain(|row| row.database != db.kind());
-        stored.syscalls.extend(rows);
-        stored.write()?;
-    }
-    Ok(())
 }
 
 async fn fill(args: SeedArgs) -> anyhow::Result<()> {

@@ -234,17 +234,21 @@ async fn what_does_not_come_up_leaves_nothing_running() {
     assert!(!error.contains('\n'));
 }
 
-/// And the flags of a role are given to that role alone.
+/// And the flags of a role are given to that role alone: a lab file among them is what is planted.
 #[tokio::test]
 async fn jobs_have_a_tier_of_their_own_with_a_group_of_its_own() {
     let Some(place) = Place::open("work").await else { return };
     let tiers = topology(vec![tier(Role::Monolith, 1), tier(Role::Work, 1)]);
-    let flags = [(Role::Monolith, vec!["--runtime".to_owned(), "event-loop".to_owned()])];
+    let lab = place.directory.path().join("waiting.json");
+    fs::write(&lab, r#"{ "wait_us_per_request": 1.0 }"#).unwrap();
+    let lab = lab.display().to_string();
+    let flags = ["--runtime", "event-loop", "--lab", &lab].map(str::to_owned);
+    let flags = [(Role::Monolith, flags.to_vec())];
     let order = Order {
         topology: &tiers,
         policy: Policy::RoundRobin,
         database: &place.database,
-        arm: Arm::Monolith,
+        arm: Arm::Waiting,
         name: "work",
         flags: &flags.into(),
     };
@@ -257,6 +261,7 @@ async fn jobs_have_a_tier_of_their_own_with_a_group_of_its_own() {
     let flags = |pid| fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap();
     assert!(flags(worker.pid).contains("\0work\0") && !flags(worker.pid).contains("event-loop"));
     assert!(flags(server.pid).contains("\0event-loop\0") && flags(server.pid).contains("\0off\0"));
+    assert_eq!(flags(server.pid).matches("--lab\0").count(), 1);
     deployment.stop().await.unwrap();
     assert_eq!(place.groups(), Vec::<PathBuf>::new());
 }

@@ -8,6 +8,7 @@
 //! kernel's work begins, together with SQL statements and calls to the backend.
 
 mod callgrind;
+mod generators;
 mod growth;
 mod stored;
 mod syscalls;
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use self::callgrind::Callgrind;
 pub use self::callgrind::is_installed;
+pub use self::generators::{Ability, Beside, generators};
 pub(crate) use self::growth::signed_in;
 pub use self::growth::{Growth, growth};
 pub use self::stored::{Change, Comparison, Counts, Figure, Judgement, Stored, Tried};

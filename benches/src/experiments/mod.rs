@@ -1,6 +1,7 @@
 //! Each experiment in a file of its own, its card first.
 
 pub mod c2;
+pub mod c5;
 pub mod certificate;
 pub mod floor;
 pub mod ladder;

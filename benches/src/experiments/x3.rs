@@ -109,7 +109,7 @@ pub fn grid(preset: Preset, _database: &str) -> Grid {
     let (rounds, requests) = match preset {
         Preset::Smoke => (2, 100),
         Preset::Quick => (6, 500),
-        Preset::Standard => (60, 500),
+        Preset::Standard => (42, 500),
         Preset::Full => (120, 1_000),
     };
     let replicas: &[u32] = if preset == Preset::Smoke { &[1, 4] } else { &REPLICAS };

@@ -224,7 +224,8 @@ impl Ground<'_> {
         if has_jobs && !launch.args.iter().any(|flag| flag == "--jobs") {
             launch = launch.with_jobs(self.rig.jobs);
         }
-        if role != Role::SplitBackend {
+        // Whoever orders flags may have a lab file of their own, with what is planted in it.
+        if role != Role::SplitBackend && !launch.args.iter().any(|flag| flag == "--lab") {
             launch = launch.with_lab(self.rig)?;
         }
         launch.under = &under;

@@ -2,6 +2,7 @@
 //! same record always gives the same summary, on any machine, without running any load.
 
 pub mod changes;
+pub mod combined;
 mod controls;
 mod counted;
 mod decide;

@@ -27,7 +27,7 @@ enum Side {
 
 /// How a place stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
+pub(super) enum Standing {
     /// Below the limit everywhere.
     Sufficient,
     /// Above it somewhere.
@@ -138,7 +138,7 @@ fn necessary(rules: &[&Rule], asked: Asked) -> Verdict {
     Verdict { question: question.to_owned(), outcome: Some(outcome), because }
 }
 
-fn standing(rule: &Rule) -> Standing {
+pub(super) fn standing(rule: &Rule) -> Standing {
     let sides: Vec<Side> = rule.findings.iter().map(side).collect();
     if sides.contains(&Side::Above) {
         Standing::Not

@@ -102,14 +102,24 @@ impl Generator {
 
     /// Sends `requests` requests, a few at a time, each after the answer to the one before.
     pub async fn warm(&self, target: Target, requests: usize) -> anyhow::Result<Tally> {
-        self.order(target, Work::Turns { visitors: 4, requests }).await
+        self.turns(target, 4, requests).await
+    }
+
+    /// So many visitors send `requests` requests, each after the answer to the one before.
+    pub async fn turns(
+        &self,
+        target: Target,
+        visitors: usize,
+        requests: usize,
+    ) -> anyhow::Result<Tally> {
+        self.order(target, Work::Turns { visitors, requests }).await
     }
 
     /// Sends so many at once that a server opens all the connections to its database that it may have.
     /// One that has more of them spreads the same requests over more threads, and takes a few percent
     /// more for each: twins are twins only when both have them all.
     pub async fn crowd(&self, target: Target) -> anyhow::Result<Tally> {
-        self.order(target, Work::Turns { visitors: CROWD, requests: 10 * CROWD }).await
+        self.turns(target, CROWD, 10 * CROWD).await
     }
 
     async fn order(&self, target: Target, work: Work) -> anyhow::Result<Tally> {

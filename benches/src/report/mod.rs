@@ -6,6 +6,7 @@
 
 mod caching;
 mod charts;
+mod combined;
 mod compare;
 mod composed;
 mod curves;
@@ -39,9 +40,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
+pub use combined::{answer, update_answer};
 pub use compare::compare;
 pub use explain::explain;
-pub use performance::{growth_table, performance_tables, update_performance, upkeep_table};
+pub use performance::{
+    generators_table, growth_table, performance_tables, update_performance, upkeep_table,
+};
 pub use readme::{readme_block, readme_table, update_readme};
 pub use syscalls::{syscalls_by_rung, syscalls_table};
 pub use terminal::terminal;

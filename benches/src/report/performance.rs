@@ -9,10 +9,11 @@ use super::{
     syscalls::{syscalls_by_rung, syscalls_table},
 };
 use crate::{
-    count::{Change, Cost, Counts, Growth, Replay, Stored, Syscalls, Upkeep},
+    count::{Ability, Beside, Change, Cost, Counts, Growth, Replay, Stored, Syscalls, Upkeep},
     experiment,
     judge::{summarise, summary::Summary},
     record::Run,
+    stats::Estimate,
     words,
 };
 
@@ -54,6 +55,10 @@ pub fn performance_tables(stored: &Stored, published: &[Run]) -> anyhow::Result<
             let (table, rungs) = (syscalls_table(&rows), syscalls_by_rung(&rows));
             let _ = writeln!(text, "{title} {database}\n\n{table}\n{rungs}");
         }
+    }
+    if !stored.generators.is_empty() {
+        let title = "### The lab's load generator beside others";
+        let _ = writeln!(text, "{title}\n\n{}", generators_table(&stored.generators));
     }
     let _ = writeln!(text, "### What was changed\n\n{}", changes(&stored.changes));
     Ok(words::plain(text))
@@ -149,6 +154,42 @@ pub fn upkeep_table(rows: &[Upkeep]) -> String {
             row.started_mib,
             words::count(row.pages),
             row.working_mib,
+        );
+    }
+    text
+}
+
+/// One line per ability.
+pub fn generators_table(rows: &[Beside]) -> String {
+    let mut text = String::from(
+        "| what | the lab | another | the lab's against that, 95 % interval | has to be | |\n\
+         |---|--:|--:|--:|--:|---|\n",
+    );
+    for row in rows {
+        let (what, level): (_, fn(f64) -> String) = match row.ability {
+            Ability::Rate => {
+                ("requests for a static file, in a second of the generator's CPU", |level| {
+                    words::count(level.round() as u64)
+                })
+            }
+            Ability::Latency => ("median latency of home pages, 500 a second", words::milliseconds),
+            Ability::Cost => ("CPU of the monolith for a home page", words::milliseconds),
+        };
+        let [lab, other] = row.levels.map(level);
+        let Estimate { value, low, high } = row.ratio;
+        let bounds = match row.ability.bounds() {
+            [least, most] if most.is_finite() => format!("{least:.2} to {most:.2} ×"),
+            [least, _] => format!("{least:.2} × or more"),
+        };
+        let holds = match row.holds() {
+            Some(true) => "it is",
+            Some(false) => "it is not",
+            None => "not decided",
+        };
+        let _ = writeln!(
+            text,
+            "| {what} | {lab} | {other} ({}) | {value:.3} × [{low:.3}, {high:.3}], {} pairs | {bounds} | {holds} |",
+            row.other, row.pairs,
         );
     }
     text

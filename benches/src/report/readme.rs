@@ -146,7 +146,7 @@ pub(super) fn update_block(path: &Path, block: &str) -> anyhow::Result<()> {
     update(path, RESULTS, block)
 }
 
-fn update(path: &Path, name: &str, block: &str) -> anyhow::Result<()> {
+pub(super) fn update(path: &Path, name: &str, block: &str) -> anyhow::Result<()> {
     let [begin, end] = markers(name);
     let shown = path.display();
     let old = fs::read_to_string(path).with_context(|| shown.to_string())?;

@@ -1,5 +1,7 @@
 //! What visitors of both sites ask for, and how many of them come.
 
+use std::collections::BTreeMap;
+
 use contract::dataset::PASSWORD;
 use serde_json::{Value, json};
 
@@ -123,6 +125,14 @@ fn sign_in(composition: &Composition, address: &str, author: &str) -> String {
 
 pub(crate) fn nobody_failed(outcomes: &[Outcome]) {
     let failed = failed(outcomes);
+    // One burst, or again and again?
+    let mut moments: BTreeMap<u64, usize> = BTreeMap::new();
+    for outcome in &failed {
+        *moments.entry(outcome.came.elapsed().as_secs()).or_default() += 1;
+    }
+    if !failed.is_empty() {
+        println!("so many failed so many seconds ago: {moments:?}");
+    }
     for Outcome { visit, came, took, said, .. } in failed.iter().take(5) {
         println!(
             "{visit}, {:.1?} ago, after {took:.3?}: {}",

@@ -31,6 +31,9 @@ use crate::{
 /// How often somebody looks who was not woken. Wake-ups can get lost; this can't.
 const POLL: Duration = Duration::from_secs(1);
 
+/// When the house is kept for the first time: what was waiting for a worker comes first.
+const SETTLED: Duration = Duration::from_millis(100);
+
 /// How often the depth of the queue is looked at, for `/metrics`.
 const LOOK: Duration = Duration::from_secs(5);
 
@@ -49,6 +52,8 @@ struct Worker {
     ended: Vec<Ended>,
     /// When the depth of the queue is looked at next.
     look_at: Instant,
+    /// Whether what an older program could not do is still to be taken up.
+    new: bool,
 }
 
 impl InProcess {
@@ -79,7 +84,6 @@ impl InProcess {
     pub async fn drain_jobs(&self) -> sqlx::Result<usize> {
         as_a_job(async {
             let mut worker = Worker::new(self.clone());
-            worker.welcome().await?;
             let mut ended = 0;
             loop {
                 worker.house_keeping().await?;
@@ -108,30 +112,35 @@ impl Worker {
             lanes,
             ended: Vec::new(),
             look_at: Instant::now(),
+            new: true,
         }
     }
 
     async fn run(mut self, stop: impl Future<Output = ()> + Send, grace: Duration) {
         let jobs = self.app.jobs.clone();
-        // Before the first look: what comes after it is not missed.
-        let _listening = jobs.wake.listen(&self.app.db).await;
         let mut clock = schedule::Clockwork::new(&jobs.schedules, self.app.clock.now());
         let mut stop = pin!(stop);
         // Not all at the same moment, where there are several.
-        let jitter = RandomState::new().hash_one(1) % 200;
-        let mut poll = tokio::time::interval(POLL + Duration::from_millis(jitter));
+        let jitter = Duration::from_millis(RandomState::new().hash_one(1) % 200);
+        let first = tokio::time::Instant::now() + SETTLED + jitter;
+        let mut poll = tokio::time::interval_at(first, POLL + jitter);
         poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut pause = Duration::ZERO;
         tracing::info!(worker = self.name, "takes jobs");
-        if let Err(error) = self.welcome().await {
-            tracing::warn!(%error, "parked jobs stay parked until the next start");
-        }
+        // After the first look, which would wait for another connection otherwise; and before the next,
+        // because what came in between told nobody.
+        let mut listening = None;
         while (&mut stop).now_or_never().is_none() {
             if let Err(error) = self.exchange().await {
                 pause = (pause * 2).clamp(Duration::from_millis(50), LONGEST_PAUSE);
                 tracing::warn!(%error, "the queue is out of reach");
             } else {
                 pause = Duration::ZERO;
+            }
+            if listening.is_none() {
+                listening = Some(jobs.wake.listen(&self.app.db).await);
+                self.look_again();
+                continue;
             }
             tokio::select! {
                 // In this order: the end comes first, and the clock is not kept waiting by those
@@ -150,13 +159,6 @@ impl Worker {
             }
         }
         self.drain(grace).await;
-    }
-
-    /// Takes up what an older program could not do.
-    async fn welcome(&self) -> sqlx::Result<()> {
-        let mut tx = self.app.db.begin().await?;
-        queue::unpark_known(&mut tx).await?;
-        tx.commit().await.map(drop)
     }
 
     /// There may be something to take, whatever the last look said.
@@ -268,6 +270,9 @@ impl Worker {
         let app = &self.app;
         let now = app.clock.now();
         let mut tx = app.db.begin_by_index().await?;
+        if self.new {
+            queue::unpark_known(&mut tx).await?;
+        }
         let lost = queue::promote(&mut tx, now).await?;
         let dead = || lost.iter().filter(|lost| lost.is_dead());
         for lost in dead() {
@@ -277,6 +282,7 @@ impl Worker {
         export::expire(&mut tx, now).await?;
         view::note(&mut tx, &self.name, done, now).await?;
         tx.commit().await?;
+        self.new = false;
         for lost in dead() {
             app.jobs.tally.count(&lost.kind, &How::Dead { reason: String::new() });
         }
