@@ -225,7 +225,8 @@ impl Ground<'_> {
             launch = launch.with_jobs(self.rig.jobs);
         }
         // Whoever orders flags may have a lab file of their own, with what is planted in it.
-        if role != Role::SplitBackend && !launch.args.iter().any(|flag| flag == "--lab") {
+        let has_pages = matches!(role, Role::Monolith | Role::SplitFrontend);
+        if has_pages && !launch.args.iter().any(|flag| flag == "--lab") {
             launch = launch.with_lab(self.rig)?;
         }
         launch.under = &under;
