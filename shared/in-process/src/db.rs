@@ -73,11 +73,14 @@ impl Db {
 
     /// The same for statements on a table that is empty now and holds a million rows a minute later,
     /// as that of jobs. They have to go by the indexes, whatever PostgreSQL last knew of the table: it
-    /// keeps the plan that it made when the table was small enough to be read whole and sorted.
+    /// keeps the plan that it made when the table was small enough to be read whole and sorted. And one
+    /// plan has to do for all of them: left to itself it makes another each time, which takes the longer
+    /// the more it knows of a large table.
     /// (SQLite's plans don't depend on what a table holds.)
     pub(crate) async fn begin_by_index(&self) -> sqlx::Result<Tx> {
         // One message, and so no round trip more than to begin alone.
-        const BEGIN: &str = "begin; set local enable_seqscan = off; set local enable_sort = off";
+        const BEGIN: &str = "begin; set local enable_seqscan = off; set local enable_sort = off; \
+                             set local plan_cache_mode = force_generic_plan";
         match self {
             Self::Sqlite { .. } => self.begin().await,
             Self::Postgres(pool) => {

@@ -18,7 +18,7 @@ const AHEAD: usize = 1_000;
 
 /// How many are taken ahead for each that ended within the last round: so a thousand short jobs are
 /// reached in a few rounds.
-const FOR_EACH_DONE: usize = 4;
+const FOR_EACH_DONE: usize = 8;
 
 /// One kind's jobs.
 pub(crate) struct Lane {
