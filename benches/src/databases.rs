@@ -125,6 +125,12 @@ impl Database {
 #[derive(Clone, Debug)]
 pub struct Databases(BTreeMap<Arm, Database>);
 
+impl FromIterator<(Arm, Database)> for Databases {
+    fn from_iter<T: IntoIterator<Item = (Arm, Database)>>(databases: T) -> Self {
+        Self(databases.into_iter().collect())
+    }
+}
+
 impl Databases {
     /// The database of one arm.
     pub fn of(&self, arm: Arm) -> anyhow::Result<&Database> {

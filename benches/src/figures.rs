@@ -1,4 +1,4 @@
-//! Commands that measure figures to be kept in force: those of `docs/performance.md`.
+//! The commands that count, and keep what they have counted among the figures in force.
 
 use clap::Args;
 use lab::{
@@ -7,7 +7,17 @@ use lab::{
     report,
 };
 
-/// What `count` is told.
+/// What all of these commands have to know.
+#[derive(Args, Debug)]
+pub(crate) struct FigureArgs {
+    /// `sqlite`, or `postgres` (a private server, not counted itself).
+    #[arg(long, value_name = "DB", default_value = "sqlite")]
+    db: Engine,
+    /// Keep the figures in place of the earlier ones of that database.
+    #[arg(long)]
+    keep: bool,
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct CountArgs {
     /// `sqlite`, or `postgres` (a private server, not counted itself).
@@ -28,7 +38,25 @@ pub(crate) struct CountArgs {
     figure: Vec<Figure>,
 }
 
-/// `count`: what pages take, against the figures in force.
+impl FigureArgs {
+    /// Puts rows in their place, instead of the earlier ones of that database, if they are to be kept.
+    fn keep<Row>(
+        &self,
+        rows: Vec<Row>,
+        place: impl FnOnce(&mut Stored) -> &mut Vec<Row>,
+        database: impl Fn(&Row) -> &str,
+    ) -> anyhow::Result<()> {
+        if !self.keep {
+            return Ok(());
+        }
+        let mut stored = Stored::read()?;
+        let kept = place(&mut stored);
+        kept.retain(|row| database(row) != self.db.kind());
+        kept.extend(rows);
+        stored.write()
+    }
+}
+
 pub(crate) async fn count(args: CountArgs) -> anyhow::Result<()> {
     let CountArgs { db, kept, rejected, why, figure: figures } = args;
     if !count::is_installed() {
@@ -54,50 +82,34 @@ pub(crate) async fn count(args: CountArgs) -> anyhow::Result<()> {
     }
 }
 
-/// `growth`: what a page takes with more and more data.
-pub(crate) async fn grow(db: &Engine, sizes: &[u64], keep: bool) -> anyhow::Result<()> {
+pub(crate) async fn growth(args: FigureArgs, sizes: &[u64]) -> anyhow::Result<()> {
     let mut rows = Vec::new();
     for articles in sizes {
-        rows.extend(count::growth(db, *articles).await?);
+        rows.extend(count::growth(&args.db, *articles).await?);
     }
     print!("{}", report::growth_table(&rows));
-    if keep {
-        let mut stored = Stored::read()?;
-        stored.growth.retain(|row| row.database != db.kind());
-        stored.growth.extend(rows);
-        stored.write()?;
-    }
-    Ok(())
+    args.keep(rows, |stored| &mut stored.growth, |row| &row.database)
 }
 
-/// `upkeep`: what servers take by being there.
-pub(crate) async fn keep_up(db: &Engine, keep: bool) -> anyhow::Result<()> {
-    let rows = count::upkeep(db).await?;
+pub(crate) async fn upkeep(args: FigureArgs) -> anyhow::Result<()> {
+    let rows = count::upkeep(&args.db).await?;
     print!("{}", report::upkeep_table(&rows));
-    if keep {
-        let mut stored = Stored::read()?;
-        stored.upkeep.retain(|row| row.database != db.kind());
-        stored.upkeep.extend(rows);
-        stored.write()?;
-    }
-    Ok(())
+    args.keep(rows, |stored| &mut stored.upkeep, |row| &row.database)
 }
 
-/// `syscalls`: what a page asks of the kernel.
-pub(crate) async fn call_the_kernel(db: &Engine, keep: bool) -> anyhow::Result<()> {
-    let rows = count::syscalls(db).await?;
+pub(crate) async fn syscalls(args: FigureArgs) -> anyhow::Result<()> {
+    let rows = count::syscalls(&args.db).await?;
     print!("{}\n{}", report::syscalls_table(&rows), report::syscalls_by_rung(&rows));
-    if keep {
-        let mut stored = Stored::read()?;
-        stored.syscalls.retain(|row| row.database != db.kind());
-        stored.syscalls.extend(rows);
-        stored.write()?;
-    }
-    Ok(())
+    args.keep(rows, |stored| &mut stored.syscalls, |row| &row.database)
 }
 
-/// `generators`: the lab's load generator beside others.
-pub(crate) async fn compare_generators(keep: bool) -> anyhow::Result<()> {
+pub(crate) async fn spans(args: FigureArgs) -> anyhow::Result<()> {
+    let rows = count::spans(&args.db).await?;
+    print!("{}", report::spans(&rows));
+    args.keep(rows, |stored| &mut stored.spans, |row| &row.database)
+}
+
+pub(crate) async fn generators(keep: bool) -> anyhow::Result<()> {
     let rows = count::generators().await?;
     print!("{}", report::generators_table(&rows));
     if keep {

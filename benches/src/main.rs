@@ -31,6 +31,8 @@ use lab::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 
+use figures::{CountArgs, FigureArgs};
+
 /// Starts both architectures, proves that they are the same app, and measures them. Without a
 /// command: `run x1`.
 #[derive(Debug, Parser)]
@@ -52,37 +54,21 @@ enum Command {
     },
     /// Count what pages take in instructions, statements and calls, and compare with the figures
     /// in force. Fails when one has grown by more than 5 %.
-    Count(figures::CountArgs),
+    Count(CountArgs),
     /// Measure what a page takes with more and more data.
     Growth {
-        /// `sqlite`, or `postgres` (a private server).
-        #[arg(long, value_name = "DB", default_value = "sqlite")]
-        db: Engine,
         /// How many articles, one size after the other.
         #[arg(value_name = "N", required = true)]
         articles: Vec<u64>,
-        /// Keep the figures in place of the earlier ones of that database.
-        #[arg(long)]
-        keep: bool,
+        #[command(flatten)]
+        figures: FigureArgs,
     },
     /// Measure what servers take by being there: time to start, size, memory.
-    Upkeep {
-        /// `sqlite`, or `postgres` (a private server).
-        #[arg(long, value_name = "DB", default_value = "sqlite")]
-        db: Engine,
-        /// Keep the figures in place of the earlier ones of that database.
-        #[arg(long)]
-        keep: bool,
-    },
+    Upkeep(FigureArgs),
     /// Count what a page asks of the kernel on each rung of x1-ladder, by perf or strace.
-    Syscalls {
-        /// `sqlite`, or `postgres` (a private server, not counted itself).
-        #[arg(long, value_name = "DB", default_value = "sqlite")]
-        db: Engine,
-        /// Keep the figures in place of the earlier ones of that database.
-        #[arg(long)]
-        keep: bool,
-    },
+    Syscalls(FigureArgs),
+    /// Measure where the time of a page goes on each rung of x1-ladder, by the spans of its servers.
+    Spans(FigureArgs),
     /// Compare the lab's load generator with oha and wrk, which have to be installed.
     Generators {
         /// Keep the figures in place of the earlier ones.
@@ -237,10 +223,11 @@ async fn carry_out(command: Command) -> anyhow::Result<()> {
         Command::Run(args) => run_all(args).await,
         Command::Up { db } => up::up(&db).await,
         Command::Count(args) => figures::count(args).await,
-        Command::Growth { db, articles, keep } => figures::grow(&db, &articles, keep).await,
-        Command::Upkeep { db, keep } => figures::keep_up(&db, keep).await,
-        Command::Syscalls { db, keep } => figures::call_the_kernel(&db, keep).await,
-        Command::Generators { keep } => figures::compare_generators(keep).await,
+        Command::Growth { articles, figures } => figures::growth(figures, &articles).await,
+        Command::Upkeep(args) => figures::upkeep(args).await,
+        Command::Syscalls(args) => figures::syscalls(args).await,
+        Command::Spans(args) => figures::spans(args).await,
+        Command::Generators { keep } => figures::generators(keep).await,
         Command::Performance { document } => {
             report::update_performance(&document, &Stored::read()?, &store::published()?)
         }

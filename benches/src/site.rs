@@ -82,6 +82,7 @@ impl Site {
             token_secret,
             planted: BTreeMap::new(),
             lab_file: None,
+            env: Vec::new(),
             logs,
         };
         Ok(Self { rig, seeded, engine: engine.kind().to_owned(), dataset, dir, guardian })

@@ -78,6 +78,7 @@ impl Place {
             token_secret: directory.path().join("secret"),
             planted: BTreeMap::new(),
             lab_file: None,
+            env: Vec::new(),
             logs: directory.path().to_owned(),
         };
         fs::write(&rig.token_secret, "0123456789abcdef0123456789abcdef").unwrap();

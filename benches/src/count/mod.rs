@@ -7,9 +7,11 @@
 //! page hands the core to another thread stands beside them, because that is where most of the
 //! kernel's work begins, together with SQL statements and calls to the backend.
 
+mod anatomy;
 mod callgrind;
 mod generators;
 mod growth;
+mod spans;
 mod stored;
 mod syscalls;
 mod tracer;
@@ -27,11 +29,13 @@ use http::{HeaderValue, Request, StatusCode, Uri, header::COOKIE};
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use serde::{Deserialize, Serialize};
 
+pub use self::anatomy::{Part, Parts, Visit, parts_of};
 use self::callgrind::Callgrind;
 pub use self::callgrind::is_installed;
 pub use self::generators::{Ability, Beside, generators};
 pub(crate) use self::growth::signed_in;
 pub use self::growth::{Growth, growth};
+pub use self::spans::{Guest, Quartiles, Spans, sent_to, spans};
 pub use self::stored::{Change, Comparison, Counts, Figure, Judgement, Stored, Tried};
 pub use self::syscalls::{Syscalls, syscalls};
 pub(crate) use self::tracer::OTHERS;

@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Beside, Cost, Growth, How, Replay, Syscalls, Upkeep};
+use super::{Beside, Cost, Growth, How, Replay, Spans, Syscalls, Upkeep};
 use crate::{servers, words};
 
 /// By how much a figure may grow before it counts as grown.
@@ -95,6 +95,9 @@ pub struct Stored {
     /// What a page asks of the kernel.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub syscalls: Vec<Syscalls>,
+    /// Where the time of a page goes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spans: Vec<Spans>,
     /// The lab's load generator beside others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub generators: Vec<Beside>,

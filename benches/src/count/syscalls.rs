@@ -46,10 +46,15 @@ impl Syscalls {
 /// Arms whose home page is counted besides.
 const HOMES: [Arm; 4] = [Arm::Floor, Arm::Hop, Arm::Monolith, Arm::Split];
 
-/// What is counted: what it is called, the arm, what it is asked for.
-fn subjects() -> Vec<(String, Arm, Replay)> {
-    let homes = HOMES.map(|arm| (format!("home page, {}", arm.name()), arm, Replay::Home));
-    ladder::next_door().into_iter().chain(homes).collect()
+/// What each rung of the ladder and each home page is called, its arm, and what that is asked for; and
+/// all arms once.
+pub(super) fn subjects(homes: &[Arm]) -> (Vec<(String, Arm, Replay)>, Vec<Arm>) {
+    let home = |arm: &Arm| (format!("home page, {}", arm.name()), *arm, Replay::Home);
+    let subjects: Vec<_> = ladder::next_door().into_iter().chain(homes.iter().map(home)).collect();
+    let mut arms: Vec<Arm> = subjects.iter().map(|(_, arm, _)| *arm).collect();
+    arms.sort_unstable();
+    arms.dedup();
+    (subjects, arms)
 }
 
 /// Counts everything, on one database.
@@ -60,10 +65,7 @@ pub async fn syscalls(engine: &Engine) -> anyhow::Result<Vec<Syscalls>> {
     let tracer = Tracer::find()?;
     let mut site = Site::build(engine, affinity::layout(&affinity::cores()?)).await?;
     site.offer_calls()?;
-    let subjects = subjects();
-    let mut arms: Vec<Arm> = subjects.iter().map(|(_, arm, _)| *arm).collect();
-    arms.sort_unstable();
-    arms.dedup();
+    let (subjects, arms) = subjects(&HOMES);
     let databases = site.seeded.copies("syscalls", &arms, &mut site.guardian).await?;
     let mut rows = Vec::new();
     for (what, arm, replay) in subjects {

@@ -46,7 +46,8 @@ const CARD: Card = Card {
         "HTTP/3, TLS, compression, other encodings than JSON. HTTP/2 over a link.",
         "A network that loses or reorders packets, or whose bandwidth is small.",
         "How many system calls each rung takes: they are counted in a run of their own, `cargo lab \
-         syscalls`, because who counts them slows them down.",
+         syscalls`, because who counts them slows them down. Likewise what the time between them goes \
+         into, by spans: `cargo lab spans`.",
         "More than one call: that is x2.",
     ],
     slo_ms: f64::INFINITY,

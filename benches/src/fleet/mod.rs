@@ -54,6 +54,8 @@ pub struct Rig {
     pub planted: BTreeMap<Arm, PathBuf>,
     /// The lab file of all other servers with pages; mostly none.
     pub lab_file: Option<PathBuf>,
+    /// Settings of all servers that are no flags.
+    pub env: Vec<(&'static str, String)>,
     /// Where servers' logs go.
     pub logs: PathBuf,
 }
@@ -225,7 +227,7 @@ impl Rig {
             arm,
             command: if role == WORK { WORK } else { "serve" },
             args: Vec::new(),
-            env: vec![(*mark, run.clone())],
+            env: [(*mark, run.clone())].into_iter().chain(self.env.clone()).collect(),
             log: self.logs.join(format!("{name}-{}-{role}.log", arm.name())),
         })
     }

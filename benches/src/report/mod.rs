@@ -25,9 +25,11 @@ mod performance;
 mod places;
 mod places_charts;
 mod readme;
+mod rungs;
 mod scaling;
 mod scaling_charts;
 mod shares;
+mod spans;
 mod svg;
 mod syscalls;
 mod terminal;
@@ -47,6 +49,7 @@ pub use performance::{
     generators_table, growth_table, performance_tables, update_performance, upkeep_table,
 };
 pub use readme::{readme_block, readme_table, update_readme};
+pub use spans::spans;
 pub use syscalls::{syscalls_by_rung, syscalls_table};
 pub use terminal::terminal;
 pub use verify::verify;

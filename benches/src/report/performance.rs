@@ -1,11 +1,16 @@
 //! The tables of `docs/performance.md`: what a page takes, and what every change came to. From the
 //! figures in force and the list of changes, never typed.
 
-use std::{collections::BTreeMap, fmt::Write, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+    path::Path,
+};
 
 use super::{
     finding, grid,
     readme::update_block,
+    spans::spans,
     syscalls::{syscalls_by_rung, syscalls_table},
 };
 use crate::{
@@ -31,37 +36,37 @@ pub fn performance_tables(stored: &Stored, published: &[Run]) -> anyhow::Result<
         let tables = grid_tables(run, &summarise(run)?);
         let _ = writeln!(text, "### {} On {}\n\n{tables}", card.title, run.database);
     }
-    for database in stored.counts.keys() {
-        let rows: Vec<Growth> =
-            stored.growth.iter().filter(|row| row.database == *database).cloned().collect();
-        if !rows.is_empty() {
-            let title = "### What a page takes with more data, on";
-            let _ = writeln!(text, "{title} {database}\n\n{}", growth_table(&rows));
-        }
-    }
-    for database in stored.counts.keys() {
-        let rows: Vec<Upkeep> =
-            stored.upkeep.iter().filter(|row| row.database == *database).cloned().collect();
-        if !rows.is_empty() {
-            let title = "### What a server takes by being there, on";
-            let _ = writeln!(text, "{title} {database}\n\n{}", upkeep_table(&rows));
-        }
-    }
-    for database in stored.counts.keys() {
-        let rows: Vec<Syscalls> =
-            stored.syscalls.iter().filter(|row| row.database == *database).cloned().collect();
-        if !rows.is_empty() {
-            let title = "### What a page asks of the kernel, on";
-            let (table, rungs) = (syscalls_table(&rows), syscalls_by_rung(&rows));
-            let _ = writeln!(text, "{title} {database}\n\n{table}\n{rungs}");
-        }
-    }
+    let title = "What a page takes with more data";
+    text += &by_database(title, &stored.growth, |row| &row.database, growth_table);
+    let title = "What a server takes by being there";
+    text += &by_database(title, &stored.upkeep, |row| &row.database, upkeep_table);
+    let title = "What a page asks of the kernel";
+    let syscalls = |rows: &[Syscalls]| syscalls_table(rows) + "\n" + &syscalls_by_rung(rows);
+    text += &by_database(title, &stored.syscalls, |row| &row.database, syscalls);
+    let title = "What a call spends its time on, rung by rung";
+    text += &by_database(title, &stored.spans, |row| &row.database, spans);
     if !stored.generators.is_empty() {
         let title = "### The lab's load generator beside others";
         let _ = writeln!(text, "{title}\n\n{}", generators_table(&stored.generators));
     }
     let _ = writeln!(text, "### What was changed\n\n{}", changes(&stored.changes));
     Ok(words::plain(text))
+}
+
+/// A section for each database that there are rows of.
+fn by_database<Row: Clone>(
+    title: &str,
+    rows: &[Row],
+    database: impl Fn(&Row) -> &str,
+    shown: impl Fn(&[Row]) -> String,
+) -> String {
+    let databases: BTreeSet<&str> = rows.iter().map(&database).collect();
+    let section = |name: &str| {
+        let of_it = rows.iter().filter(|row| database(row) == name);
+        let of_it: Vec<Row> = of_it.cloned().collect();
+        format!("### {title}, on {name}\n\n{}\n", shown(&of_it))
+    };
+    databases.into_iter().map(section).collect()
 }
 
 /// Writes the tables into the document.

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
+use super::rungs::{Rung, added};
 use crate::{
     count::{OTHERS, Syscalls},
     experiments::ladder,
@@ -56,7 +57,7 @@ fn often(times: f64) -> String {
 /// A paragraph: what each rung adds to the one before it, all its processes together. Nothing where
 /// there are no rungs.
 pub fn syscalls_by_rung(rows: &[Syscalls]) -> String {
-    let rungs: Vec<(String, BTreeMap<&str, f64>)> = ladder::next_door()
+    let rungs: Vec<Rung<'_>> = ladder::next_door()
         .into_iter()
         .map(|(rung, ..)| (rung.clone(), of_rung(rows, &rung)))
         .filter(|(_, calls)| !calls.is_empty())
@@ -64,15 +65,11 @@ pub fn syscalls_by_rung(rows: &[Syscalls]) -> String {
     let (Some((first, calls)), Some(row)) = (rungs.first(), rows.first()) else {
         return String::new();
     };
-    let added = rungs.windows(2).map(|pair| {
-        let [before, after] = [&pair[0], &pair[1]];
-        format!("**{}** {}", after.0, change(&before.1, &after.1))
-    });
     format!(
         "A page by {first} makes {:.1} system calls. Against the rung before it: {}. Counted by {} over \
          {} pages, one after the other.\n",
         calls.values().sum::<f64>(),
-        added.collect::<Vec<_>>().join("; "),
+        added(&rungs, SMALL),
         row.tracer,
         words::count(row.pages),
     )
@@ -85,26 +82,6 @@ fn of_rung<'a>(rows: &'a [Syscalls], rung: &str) -> BTreeMap<&'a str, f64> {
         *calls.entry(kind.as_str()).or_default() += often;
     }
     calls
-}
-
-/// By how much the calls differ: all together, then by kind, the largest difference first.
-fn change(before: &BTreeMap<&str, f64>, after: &BTreeMap<&str, f64>) -> String {
-    let of = |calls: &BTreeMap<&str, f64>, kind: &str| calls.get(kind).copied().unwrap_or_default();
-    let mut kinds: Vec<&str> = before.keys().chain(after.keys()).copied().collect();
-    kinds.sort_unstable();
-    kinds.dedup();
-    let mut changes: Vec<(&str, f64)> =
-        kinds.into_iter().map(|kind| (kind, of(after, kind) - of(before, kind))).collect();
-    let all: f64 = changes.iter().map(|(_, change)| change).sum();
-    changes.retain(|(_, change)| change.abs() >= SMALL);
-    changes.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
-    let signed = |change: f64| format!("{change:+.1}").replace('-', "\u{2212}");
-    let told: Vec<String> =
-        changes.iter().map(|(kind, change)| format!("{} {kind}", signed(*change))).collect();
-    match told.as_slice() {
-        [] => format!("{}, of no kind in particular", signed(all)),
-        told => format!("{} ({})", signed(all), told.join(", ")),
-    }
 }
 
 #[cfg(test)]

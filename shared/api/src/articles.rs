@@ -1,13 +1,13 @@
 //! Lists of articles, and single ones.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use conduit::{
     Article, ArticleUpdate, Conduit, NewArticle,
     wire::{ArticleBody, ArticlesBody},
 };
 
 use crate::{
-    Answer, App,
+    Answer, App, Json,
     extract::{Body, List, Name, SignedIn, Who, Window},
     failure::Failure,
 };

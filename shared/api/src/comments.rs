@@ -1,13 +1,13 @@
 //! What readers wrote under an article.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use conduit::{
     Comment, Conduit, NewComment,
     wire::{CommentBody, CommentsBody},
 };
 
 use crate::{
-    Answer, App,
+    Answer, App, Json,
     extract::{Body, Name, Numbered, SignedIn, Who},
     failure::Failure,
 };

@@ -11,7 +11,7 @@ use axum::{
 };
 use conduit::{
     Caller, Error, ListArticles, RequestId, Resource, Unauthorized,
-    wire::{self, ListQuery, WindowQuery},
+    wire::{self, ListQuery, WindowQuery, trace},
 };
 use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
@@ -168,7 +168,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             return Err(Failure::media_type());
         }
         let bytes = Bytes::from_request(request, state).await.map_err(unreadable)?;
-        parse(&bytes).map(Self)
+        trace::decode().in_scope(|| parse(&bytes)).map(Self)
     }
 }
 

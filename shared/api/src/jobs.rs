@@ -1,7 +1,6 @@
 //! What is done later, and what comes of it.
 
 use axum::{
-    Json,
     extract::State,
     http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
     response::IntoResponse,
@@ -12,7 +11,7 @@ use conduit::{
 };
 
 use crate::{
-    Answer, App,
+    Answer, App, Json,
     extract::{Chunk, JobNumber, Name, SignedIn, Who},
     failure::Failure,
 };

@@ -9,6 +9,7 @@
 //! may ask for), `failure` (what becomes of an error), `openapi` (how all of it is described), `docs`
 //! (the same for human eyes), [`Cors`] (which browsers' pages may call).
 
+mod answer;
 mod articles;
 mod comments;
 mod cors;
@@ -22,11 +23,12 @@ mod tags;
 mod users;
 
 use axum::{
-    Json, Router,
+    Router,
     routing::{delete, get, post},
 };
 use conduit::{Conduit, Error, Resource, wire::path};
 
+use answer::Json;
 pub use cors::{Cors, CorsArgs};
 use failure::Failure;
 pub use openapi::document;

@@ -1,10 +1,10 @@
 //! Accounts as others see them.
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use conduit::{Conduit, wire::ProfileBody};
 
 use crate::{
-    Answer, App,
+    Answer, App, Json,
     extract::{Name, SignedIn, Who},
 };
 

@@ -1,9 +1,9 @@
 //! The tags in use.
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use conduit::{Conduit, wire::TagsBody};
 
-use crate::{Answer, App, extract::Who};
+use crate::{Answer, App, Json, extract::Who};
 
 pub(crate) async fn list<C: Conduit>(
     State(app): State<App<C>>,

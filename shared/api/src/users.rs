@@ -1,10 +1,10 @@
 //! Opening an account, signing in, and one's own account.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use conduit::{Conduit, Credentials, Registration, User, UserUpdate, wire::UserBody};
 
 use crate::{
-    Answer, App,
+    Answer, App, Json,
     extract::{Body, SignedIn, Who},
     failure::Failure,
 };

@@ -15,7 +15,7 @@ use axum::{
 };
 use conduit::{
     ArticlePage, Caller, Conduit, Error, ListArticles, Result,
-    wire::{self, ArticleBody},
+    wire::{self, ArticleBody, trace},
 };
 use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -130,9 +130,11 @@ fn caller(headers: &HeaderMap) -> Caller {
 /// What the wire does to an answer, without a wire.
 fn written_and_read<T: Serialize + DeserializeOwned>(answer: &T) -> Result<T> {
     let wrong = |error: serde_json::Error| Error::Internal(format!("codec: {error}"));
-    let bytes = serde_json::to_vec(answer).map_err(wrong)?;
-    let text = String::from_utf8(bytes).map_err(|error| Error::Internal(error.to_string()))?;
-    serde_json::from_str(&text).map_err(wrong)
+    let bytes = trace::encode().in_scope(|| serde_json::to_vec(answer)).map_err(wrong)?;
+    trace::decode().in_scope(|| {
+        let text = String::from_utf8(bytes).map_err(|error| Error::Internal(error.to_string()))?;
+        serde_json::from_str(&text).map_err(wrong)
+    })
 }
 
 fn refused(error: &Error) -> (StatusCode, String) {

@@ -1,6 +1,7 @@
 //! Logs, and traces. A trace is what one request causes, as a tree of spans: the request itself, the
-//! calls to the backend, the SQL statements, and the jobs. Its spans come together at a collector, to
-//! which every process sends its own by OTLP, the common protocol for that.
+//! calls to the backend, what is written and read as JSON, the SQL statements, and the jobs. Its spans
+//! come together at a collector, to which every process sends its own by OTLP, the common protocol for
+//! that.
 //!
 //! Spans are of the level `debug`. As long as nobody asks for so much, a span is one comparison in
 //! memory and nothing else; so a server without a collector pays nothing for what it could send.
@@ -44,7 +45,7 @@ const SEND: Duration = Duration::from_secs(2);
 const END: Duration = Duration::from_secs(1);
 
 /// Whose spans are sent. Libraries have some of their own, for those who work on them.
-const OURS: [&str; 3] = ["boot", "in_process", "remote"];
+const OURS: [&str; 4] = ["boot", "conduit", "in_process", "remote"];
 
 /// Where traces go.
 #[derive(Clone, Debug, clap::Args)]

@@ -11,8 +11,11 @@
 //! - [`parity`]: which requests both architectures must answer alike, and what "alike" means;
 //! - [`sql`]: what a test asks a database itself;
 //! - [`process`], [`smoke`]: the servers as processes, started and asked from outside;
-//! - [`kills`]: servers that die while they accept jobs, and the books on what became of those.
+//! - [`kills`]: servers that die while they accept jobs, and the books on what became of those;
+//! - [`collector`]: what servers send of their traces.
 
+#[cfg(feature = "collector")]
+pub mod collector;
 pub mod databases;
 pub mod dataset;
 pub mod in_memory;

@@ -106,7 +106,8 @@ impl Client {
         path: &str,
         body: &impl Serialize,
     ) -> Result<T> {
-        let body = serde_json::to_vec(body).map_err(|error| unwritable(&error))?;
+        let body = trace::encode().in_scope(|| serde_json::to_vec(body));
+        let body = body.map_err(|error| unwritable(&error))?;
         let call = Call { body: body.into(), ..Call::new(method, path) };
         content(&self.call(caller, repeat, call).await?)
     }
@@ -250,9 +251,11 @@ fn content<T: DeserializeOwned>(answer: &Response<Bytes>) -> Result<T> {
     let wrong = |what: &dyn Display| {
         Error::Internal(format!("the backend's answer is not the contract's: {what}"))
     };
-    // Text is checked once as a whole, and not string by string.
-    let text = str::from_utf8(answer.body()).map_err(|error| wrong(&error))?;
-    serde_json::from_str(text).map_err(|error| wrong(&error))
+    trace::decode().in_scope(|| {
+        // Text is checked once as a whole, and not string by string.
+        let text = str::from_utf8(answer.body()).map_err(|error| wrong(&error))?;
+        serde_json::from_str(text).map_err(|error| wrong(&error))
+    })
 }
 
 /// The port's types can all be written, so this is a mistake of ours.

@@ -1,6 +1,7 @@
 //! Where a trace goes on. A trace is everything that one request causes, span by span, in all the
 //! processes that work for it; each of them has to know which span its own begin under. The W3C's
-//! header `traceparent` says that, and so does the row of a job.
+//! header `traceparent` says that, and so does the row of a job. What the wire does by itself, to write
+//! and to read, is a span too.
 
 use std::collections::HashMap;
 
@@ -71,6 +72,22 @@ pub fn to_span(headers: &HeaderMap, span: &Span) {
     if let Some(value) = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok()) {
         TraceParent::new(value).leads_to(span);
     }
+}
+
+/// What is written as JSON is a span of this name.
+pub const ENCODE: &str = "encode";
+
+/// What is read from JSON is one of this name.
+pub const DECODE: &str = "decode";
+
+/// The span in which something is written as JSON: `encode().in_scope(|| …)`.
+pub fn encode() -> Span {
+    tracing::debug_span!(ENCODE)
+}
+
+/// The span in which something is read from JSON.
+pub fn decode() -> Span {
+    tracing::debug_span!(DECODE)
 }
 
 #[cfg(test)]

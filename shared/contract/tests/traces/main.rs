@@ -3,18 +3,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has to stop")]
 
-mod collector;
 mod site;
 
 use std::{collections::BTreeSet, process::Stdio};
 
-use collector::{Collector, Span};
 use contract::{
+    collector::{Collector, Span},
     databases::{self, TestDatabase, small_dataset},
     dataset::PASSWORD,
     process::{Server, binary, command},
 };
-use site::{Site, collected_at};
+use site::Site;
 
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
@@ -57,8 +56,8 @@ fn only<'a>(spans: &[&'a Span], what: &str) -> &'a Span {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_is_one_trace_from_the_entry_to_the_database() {
     everywhere(async |database, start| {
-        let collector = Collector::start().await;
-        let site = start(database, &[(ENDPOINT, &collected_at(collector.address))]);
+        let collector = Collector::start().await.unwrap();
+        let site = start(database, &[(ENDPOINT, &collector.url())]);
         let on = format!("{} on {}", site.name, database.engine);
         assert_eq!(site.ask("GET /", &[TRACEPARENT], "").status, 200, "{on}");
         let is_split = site.name == "split";
@@ -80,13 +79,14 @@ async fn a_page_is_one_trace_from_the_entry_to_the_database() {
         }
         assert_eq!(page.service, "split-frontend");
         let calls = below(&spans, &page.id);
-        assert_eq!(names(&calls), ["call GET", "call GET"], "{on}");
+        assert_eq!(names(&calls), ["call GET", "call GET", "decode", "decode"], "{on}");
         let answers: Vec<_> = calls.iter().flat_map(|call| below(&spans, &call.id)).collect();
         assert_eq!(names(&answers), ["GET /api/articles", "GET /api/tags"], "{on}");
         assert!(answers.iter().all(|answer| answer.service == "split-backend"), "{on}");
         let inside: Vec<_> = answers.iter().flat_map(|it| below(&spans, &it.id)).collect();
-        assert_eq!(names(&inside), statements, "{on}");
-        assert_eq!(spans.len(), 7, "{on}: {spans:#?}");
+        let [list, tags] = statements;
+        assert_eq!(names(&inside), [list, "encode", "encode", tags], "{on}");
+        assert_eq!(spans.len(), 11, "{on}: {spans:#?}");
     })
     .await;
 }
@@ -105,8 +105,8 @@ async fn a_job_in_the_request_does_so_too() {
 
 /// Publishes an article, and follows it to the end of its job.
 async fn goes_on(database: &TestDatabase, start: Start, more: &[(&str, &str)]) {
-    let collector = Collector::start().await;
-    let endpoint = collected_at(collector.address);
+    let collector = Collector::start().await.unwrap();
+    let endpoint = collector.url();
     let site = start(database, &[more, &[(ENDPOINT, &endpoint)]].concat());
     let on = format!("{} on {}", site.name, database.engine);
     let user = small_dataset().user(0);
@@ -153,8 +153,8 @@ async fn goes_on(database: &TestDatabase, start: Start, more: &[(&str, &str)]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_requests_are_two_traces_and_what_is_not_traced_is_none() {
     everywhere(async |database, start| {
-        let collector = Collector::start().await;
-        let endpoint = collected_at(collector.address);
+        let collector = Collector::start().await.unwrap();
+        let endpoint = collector.url();
         let site = start(database, &[(ENDPOINT, &endpoint)]);
         let on = format!("{} on {}", site.name, database.engine);
         let article = format!("GET /article/{}", small_dataset().article(0).slug);

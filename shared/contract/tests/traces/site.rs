@@ -2,7 +2,7 @@
 
 use std::{
     io::{Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::TcpStream,
     process::Stdio,
     time::Duration,
 };
@@ -90,11 +90,6 @@ impl Site {
             assert!(server.wait().unwrap().0.success());
         }
     }
-}
-
-/// The settings for a collector, with which every request is traced unless somebody says otherwise.
-pub(crate) fn collected_at(collector: SocketAddr) -> String {
-    format!("http://{collector}")
 }
 
 fn with_data(program: &str, role: &str, database: &TestDatabase, more: &[(&str, &str)]) -> Server {
