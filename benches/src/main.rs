@@ -144,7 +144,8 @@ struct RunArgs {
     #[arg(long, value_name = "DB")]
     db: Option<Engine>,
     /// Measure the composition that runs (`docker compose up`), instead of processes of the lab's
-    /// own: `latency` restarts its servers meanwhile, `scaling` adds some for a while; its data stay.
+    /// own: `latency` restarts its servers meanwhile, `scaling` adds some for a while, `jobs` makes them
+    /// anew with a lab file and then without; its data stay.
     #[arg(long)]
     compose: bool,
     /// What stands in front of replicas, where an experiment has any: `relay` (the lab's own, unless

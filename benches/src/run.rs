@@ -105,11 +105,9 @@ pub async fn run(order: &Order) -> anyhow::Result<(PathBuf, Run)> {
         (Design::Scaling(scaling), Place::Composition) => {
             scaling::measure_composition(order, &scaling(order.preset)?).await
         }
-        (Design::Interference(_), Place::Composition) => bail!(
-            "{}: its jobs are of a length that only a lab file can ask for, and a composition has none; \
-             leave out --compose",
-            order.experiment.card.id
-        ),
+        (Design::Interference(design), Place::Composition) => {
+            jobs::measure_composition(order, design(order.preset)).await
+        }
         (_, Place::Composition) => bail!(
             "{}: needs servers of the lab's own; leave out --compose",
             order.experiment.card.id

@@ -2,8 +2,9 @@
 
 use std::{
     collections::BTreeMap,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     os::unix::process::CommandExt,
+    path::PathBuf,
     process::{Command, Output, Stdio},
     time::Duration,
 };
@@ -21,6 +22,7 @@ const NO_DOCKER: &str = "--compose: cannot run docker";
 const READY: &str = "60";
 
 /// Inside of a container every server listens here.
+const LISTEN: u16 = 3_000;
 const PORT: &str = "3000/tcp";
 
 /// A container as `docker inspect` describes it, as far as it matters here.
@@ -108,6 +110,22 @@ impl Inspected {
         self.config.labels.get("com.docker.compose.service").map_or("", String::as_str)
     }
 
+    /// The compose files that it was made from.
+    ///
+    /// # Errors
+    /// When it does not say so.
+    pub(super) fn compose_files(&self) -> anyhow::Result<Vec<PathBuf>> {
+        let files = self.config.labels.get("com.docker.compose.project.config_files");
+        let files = files.filter(|files| !files.is_empty());
+        let files = files.with_context(|| {
+            format!(
+                "--compose: {} does not say which compose files it was made from",
+                self.service()
+            )
+        })?;
+        Ok(files.split(',').map(PathBuf::from).collect())
+    }
+
     /// Whether it was made from the same image with the same settings and limits as another. (Compose's own
     /// hash of a service's settings says more: also what else was asked for in the same command.)
     pub(super) fn is_like(&self, other: &Self) -> bool {
@@ -144,6 +162,18 @@ impl Inspected {
             address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
         }
         Ok(address)
+    }
+
+    /// Where it listens inside of Docker's networks: where nothing is published, somebody on the same
+    /// machine may still ask it there.
+    ///
+    /// # Errors
+    /// When it is on no network.
+    pub(super) fn inside(&self) -> anyhow::Result<SocketAddr> {
+        let address = self.inner_addresses().find_map(|address| address.parse::<IpAddr>().ok());
+        let address =
+            address.with_context(|| format!("--compose: {} is on no network", self.service()))?;
+        Ok(SocketAddr::new(address, LISTEN))
     }
 
     /// Its addresses inside of Docker's networks.
@@ -190,6 +220,23 @@ pub(super) async fn image_bytes(image: &str) -> anyhow::Result<u64> {
     parsed(&docker(&["image", "inspect", "--format", "{{.Size}}", image]).await?)
 }
 
+/// The id of what an image's name points to now.
+pub(super) async fn image_id(image: &str) -> anyhow::Result<String> {
+    let id = docker(&["image", "inspect", "--format", "{{.Id}}", image]).await?;
+    Ok(id.trim().to_owned())
+}
+
+/// What these compose files say of these services, with what they take from the environment.
+pub(super) async fn settings<T: DeserializeOwned>(
+    files: &[PathBuf],
+    services: &[&str],
+) -> anyhow::Result<T> {
+    let mut config = from_files(files)?;
+    config.args(["config", "--format", "json"]).args(services);
+    let output = process::Command::from(config).output().await;
+    parsed(&said(&output.context(NO_DOCKER)?)?)
+}
+
 /// The engine's version.
 pub(super) async fn version() -> anyhow::Result<String> {
     Ok(docker(&["version", "--format", "{{.Server.Version}}"]).await?.trim().to_owned())
@@ -224,6 +271,27 @@ pub(super) fn scale(services: &[(&str, u32)]) -> anyhow::Result<()> {
     }
     command.args(services.iter().map(|(service, _)| service));
     said(&command.output().context(NO_DOCKER)?).map(drop)
+}
+
+/// Has the containers of these services as these compose files want them, in place of those that there
+/// are, and leaves everything else as it is. Does not return before all of them are healthy.
+///
+/// # Errors
+/// What Docker says, for instance of a container that does not become healthy.
+pub(super) fn remake(files: &[PathBuf], services: &[&str]) -> anyhow::Result<()> {
+    let mut command = from_files(files)?;
+    command.args(["up", "--detach", "--no-build", "--no-deps"]);
+    command.args(["--wait", "--wait-timeout", READY]).args(services);
+    said(&command.output().context(NO_DOCKER)?).map(drop)
+}
+
+/// `docker compose` with these files, and no others.
+fn from_files(files: &[PathBuf]) -> anyhow::Result<Command> {
+    let mut command = command(&["compose"])?;
+    for file in files {
+        command.arg("--file").arg(file);
+    }
+    Ok(command)
 }
 
 /// Runs a Docker command where the compose file is, and gives what it prints.

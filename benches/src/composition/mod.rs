@@ -2,16 +2,21 @@
 //! architectures in place of processes that the lab starts itself.
 //!
 //! It is measured as it is: on whatever cores Docker gives it, with its own database, and nothing of
-//! it is frozen. Only its servers are restarted, because intervals rest on restarts, or scaled and put
-//! back (`replicas`). Its data stay as they are: the parity gate asks for nothing that writes.
+//! it is frozen. Only its servers are restarted, because intervals rest on restarts; or scaled and put
+//! back (`replicas`); or made anew with the lab's file and put back (`equipped`, which `settings` keeps
+//! from making other ones). Its data stay as they are: the parity gate asks for nothing that writes, and
+//! who brings jobs about by comments takes these away again.
 
 mod docker;
+mod equipped;
 mod processes;
 mod replicas;
+mod settings;
+mod turn;
 
 use std::{net::SocketAddr, time::Duration};
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow, bail, ensure};
 use conduit::{Caller, Conduit, ListArticles, RequestId};
 use contract::dataset::{Dataset, Size};
 use futures_util::future::try_join_all;
@@ -19,13 +24,16 @@ use nix::unistd::Pid;
 use remote::{BackendArgs, Remote};
 
 use self::docker::Inspected;
-pub use self::replicas::{Replicas, Scaled, Shares, Standing};
+pub use self::{
+    equipped::{Equipped, Fresh},
+    replicas::{Replicas, Scaled, Shares, Standing},
+};
 use crate::{
     databases::POSTGRES,
     executor::GENERATOR,
     fleet::{
         Access, Fleet, Member, Process, answered,
-        quota::{Cpu, Millicores},
+        quota::{Cpu, Gauge, Millicores},
         topology::{Role, Tier},
     },
     probe::{Scope, Watched},
@@ -177,19 +185,48 @@ impl Composition {
     pub async fn record(&self) -> anyhow::Result<record::Composition> {
         let mut containers = Vec::new();
         for container in self.servers.iter().chain(&self.balancers).chain([&self.postgres]) {
-            let limits = &container.host_config;
-            containers.push(record::Container {
-                service: container.service().to_owned(),
-                image: container.config.image.clone(),
-                image_id: container.image.clone(),
-                image_bytes: docker::image_bytes(&container.image).await?,
-                cpus: limits.cpus(),
-                cores: limits.cores(),
-                memory_mib: limits.memory_mib(),
-            });
+            containers.push(container.record().await?);
         }
         Ok(record::Composition { engine: docker::version().await?, containers })
     }
+
+    /// Where each architecture's API is to be had.
+    ///
+    /// # Errors
+    /// When it is not published.
+    pub fn api(&self, arm: Arm) -> anyhow::Result<SocketAddr> {
+        let role = if arm == Arm::Split { BACKEND } else { MONOLITH };
+        self.of(role)?.1.published()
+    }
+}
+
+impl Inspected {
+    /// Image and limits, for the record.
+    async fn record(&self) -> anyhow::Result<record::Container> {
+        let limits = &self.host_config;
+        Ok(record::Container {
+            service: self.service().to_owned(),
+            image: self.config.image.clone(),
+            image_id: self.image.clone(),
+            image_bytes: docker::image_bytes(&self.image).await?,
+            cpus: limits.cpus(),
+            cores: limits.cores(),
+            memory_mib: limits.memory_mib(),
+        })
+    }
+}
+
+/// Refuses servers whose control groups can't be read: then nobody could tell what they use.
+fn seen(servers: &[Inspected]) -> anyhow::Result<()> {
+    let ids: Vec<_> = servers.iter().map(|server| server.id.clone()).collect();
+    let pids = processes::servers(&ids);
+    let seen = ids.iter().all(|id| pids.get(id).copied().and_then(Gauge::of_process).is_some());
+    ensure!(
+        seen,
+        "--compose: the containers' control groups can't be read from here (Docker runs in a virtual \
+         machine, or elsewhere), so nobody could tell what a server uses"
+    );
+    Ok(())
 }
 
 /// The service in front of a server.

@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -13,7 +13,8 @@ use tokio::task;
 use super::{
     Composition, Container,
     docker::{self, Inspected},
-    processes,
+    processes, seen,
+    turn::{Turn, in_turn},
 };
 use crate::{
     fleet::{Fleet, Member, deployment::View, quota::Gauge, topology::Role},
@@ -54,15 +55,6 @@ pub struct Scaled<'a> {
     known: BTreeSet<String>,
 }
 
-/// Docker is asked for one thing after the other, also when the lab is told to stop meanwhile.
-#[derive(Debug, Default)]
-struct Turn {
-    /// Whether there is something to be put back.
-    scaled: bool,
-    /// Whether nothing is to be scaled any more.
-    over: bool,
-}
-
 /// One architecture with so many containers of its servers.
 pub struct Standing {
     /// For whoever measures it.
@@ -86,15 +78,9 @@ impl<'a> Scaled<'a> {
     /// One line, when the containers' control groups can't be read: then nobody could tell what a
     /// replica costs, nor whether it has work.
     pub fn of(composition: &'a Composition) -> anyhow::Result<Self> {
-        let ids: Vec<_> = composition.servers.iter().map(|server| server.id.clone()).collect();
-        let pids = processes::servers(&ids);
-        let seen = ids.iter().all(|id| pids.get(id).copied().and_then(Gauge::of_process).is_some());
-        ensure!(
-            seen,
-            "--compose: the containers' control groups can't be read from here (Docker runs in a virtual \
-             machine, or elsewhere), so nobody could tell what a replica costs"
-        );
-        Ok(Self { composition, turn: Arc::default(), known: ids.into_iter().collect() })
+        seen(&composition.servers)?;
+        let ids = composition.servers.iter().map(|server| server.id.clone());
+        Ok(Self { composition, turn: Arc::default(), known: ids.collect() })
     }
 
     /// Has so many containers of each server, and finds those of an architecture.
@@ -106,7 +92,7 @@ impl<'a> Scaled<'a> {
         // Goes on when nobody waits for it any more, and whoever puts back waits for its turn.
         task::spawn_blocking(move || {
             let wanted: Vec<_> = wanted.into_iter().collect();
-            in_turn(&turn).scale(&wanted, scale)
+            in_turn(&turn).change(|| scale(&wanted))
         })
         .await??;
         self.find(arm, replicas).await
@@ -118,7 +104,7 @@ impl<'a> Scaled<'a> {
     /// What Docker says.
     pub async fn put_back(self) -> anyhow::Result<()> {
         let turn = Arc::clone(&self.turn);
-        task::spawn_blocking(move || in_turn(&turn).put_back(scale)).await?
+        task::spawn_blocking(move || in_turn(&turn).put_back(put_back)).await?
     }
 
     async fn find(&mut self, arm: Arm, replicas: &Replicas) -> anyhow::Result<Standing> {
@@ -181,38 +167,15 @@ impl<'a> Scaled<'a> {
     }
 }
 
-impl Turn {
-    /// Has Docker scale, unless everything has been put back for good.
-    fn scale(
-        &mut self,
-        replicas: &[(Role, u32)],
-        docker: impl FnOnce(&[(Role, u32)]) -> anyhow::Result<()>,
-    ) -> anyhow::Result<()> {
-        ensure!(!self.over, "--compose: the composition has been put back");
-        // Also if it fails: some containers may be there.
-        self.scaled = true;
-        docker(replicas)
-    }
-
-    /// Has Docker put back what was scaled, for good.
-    fn put_back(
-        &mut self,
-        docker: impl FnOnce(&[(Role, u32)]) -> anyhow::Result<()>,
-    ) -> anyhow::Result<()> {
-        self.over = true;
-        if !self.scaled {
-            return Ok(());
-        }
-        progress::say("Putting back", "one container of each server");
-        docker(&BEFORE).context("there may be more than one container of a server left")?;
-        self.scaled = false;
-        Ok(())
-    }
+/// Has one container of each server again.
+fn put_back() -> anyhow::Result<()> {
+    progress::say("Putting back", "one container of each server");
+    scale(&BEFORE).context("there may be more than one container of a server left")
 }
 
 impl Drop for Scaled<'_> {
     fn drop(&mut self) {
-        if let Err(error) = in_turn(&self.turn).put_back(scale) {
+        if let Err(error) = in_turn(&self.turn).put_back(put_back) {
             progress::say("Failed", &format!("{error:#}"));
         }
     }
@@ -276,11 +239,6 @@ fn scale(replicas: &[(Role, u32)]) -> anyhow::Result<()> {
     docker::scale(&services.collect::<Vec<_>>())
 }
 
-/// Whatever the holder before it came to, its turn is over.
-fn in_turn(turn: &Mutex<Turn>) -> MutexGuard<'_, Turn> {
-    turn.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -295,30 +253,5 @@ mod tests {
         let mut all = backends([30.0, 34.0]).to_vec();
         all.push(("split-frontend", 4.0));
         assert_eq!(unequal(all), None);
-    }
-
-    #[test]
-    fn what_was_scaled_is_put_back_once_and_scaled_no_more() {
-        let mut turn = Turn::default();
-        let two = [(Role::Monolith, 2)];
-        // Docker fails, with a container more, perhaps.
-        turn.scale(&two, |_| bail!("one container is unhealthy")).unwrap_err();
-        let mut asked = Vec::new();
-        // The first attempt to put back fails, too.
-        turn.put_back(|_| bail!("no engine")).unwrap_err();
-        turn.put_back(|replicas| {
-            asked = replicas.to_vec();
-            Ok(())
-        })
-        .unwrap();
-        assert_eq!(asked, BEFORE);
-        turn.put_back(|_| panic!("there is nothing left to put back")).unwrap();
-        let error = turn.scale(&two, |_| panic!("nobody would put that back")).unwrap_err();
-        assert!(error.to_string().contains("put back"));
-    }
-
-    #[test]
-    fn what_was_never_scaled_is_left_alone() {
-        Turn::default().put_back(|_| panic!("nothing was scaled")).unwrap();
     }
 }

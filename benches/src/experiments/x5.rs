@@ -160,6 +160,20 @@ mod tests {
         }
     }
 
+    #[test]
+    fn in_a_composition_each_architecture_has_one_place_for_the_headlines_jobs() {
+        for (preset, rounds, loads) in
+            [(Preset::Smoke, 2, 2), (Preset::Quick, 4, 2), (Preset::Standard, 8, 5)]
+        {
+            let Interference { groups, headline, .. } = interference(preset).in_composition();
+            let places: Vec<_> = groups.iter().map(|group| (group.arm, group.place)).collect();
+            assert_eq!(places, [(Arm::Monolith, Place::Inside), (Arm::Split, Place::Quota)]);
+            for Group { job, loads: of_group, rounds: of, .. } in &groups {
+                assert_eq!((*job, *of, of_group.len()), (headline, rounds, loads), "{preset}");
+            }
+        }
+    }
+
     /// Seconds of visitors alone; starting servers takes about as long again.
     #[test]
     fn a_standard_run_has_visitors_for_less_than_half_an_hour() {

@@ -1,7 +1,10 @@
 //! Brings jobs about as a client of the API does, with a comment each, and asks the servers whether
-//! they were done.
+//! they were done. Where comments must not stay, it takes them away again.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, bail, ensure};
 use conduit::wire::{self, API, path};
@@ -13,7 +16,7 @@ use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::{
     fleet::{deployment::Deployment, topology::Role},
-    load::{Answer, Body, Connections},
+    load::{Body, Connections},
     parity,
 };
 
@@ -27,6 +30,9 @@ const POLL: Duration = Duration::from_millis(50);
 /// any answer, beyond the client's own budget.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// What every comment says.
+const WORDS: &str = "brought along by the lab, with a job";
+
 /// Jobs of this kind that were done, and for how long they have waited, in `/metrics`.
 const KIND: &str = r#"kind="synthetic""#;
 const DONE: &str = r#"outcome="done""#;
@@ -39,7 +45,10 @@ pub(super) struct Desk {
     /// Everybody who may do jobs.
     workers: Vec<Connections>,
     token: String,
-    comments: String,
+    /// The name under which it has signed in.
+    username: String,
+    /// The article under which it writes.
+    slug: String,
     patience: Duration,
 }
 
@@ -54,31 +63,44 @@ pub(super) struct Books {
 
 impl Desk {
     /// Signs in at the server with the API.
-    pub(super) async fn open(deployment: &Deployment, dataset: &Dataset) -> anyhow::Result<Self> {
+    pub(super) async fn of(deployment: &Deployment, dataset: &Dataset) -> anyhow::Result<Self> {
         let replicas = deployment.replicas().iter();
         let with_database = replicas.filter(|replica| replica.role != Role::SplitFrontend);
         let serves = |role: Role| matches!(role, Role::Monolith | Role::SplitBackend);
         let door = with_database.clone().find(|replica| serves(replica.role));
         let door = door.context("nobody has the API")?.server.address;
+        let workers: Vec<_> = with_database.map(|replica| replica.server.address).collect();
+        Self::open(door, &workers, dataset).await
+    }
+
+    /// Signs in at this address, as one of the seeded authors; these may do jobs.
+    pub(super) async fn open(
+        door: SocketAddr,
+        workers: &[SocketAddr],
+        dataset: &Dataset,
+    ) -> anyhow::Result<Self> {
         let last = dataset.size().articles.saturating_sub(1);
         let mut desk = Self {
             door: Connections::new(door),
-            workers: with_database.map(|it| Connections::new(it.server.address)).collect(),
+            workers: workers.iter().map(|worker| Connections::new(*worker)).collect(),
             token: String::new(),
-            comments: path::of(path::COMMENTS, &dataset.article(last).slug),
+            username: dataset.user(0).username,
+            slug: dataset.article(last).slug,
             patience: PATIENCE,
         };
         let user = json!({ "email": dataset.user(0).email, "password": PASSWORD });
-        let answer = desk.post(path::LOGIN, &json!({ "user": user })).await?;
-        let user: Value = serde_json::from_slice(&answer.body)?;
+        let user = desk.ask(Method::POST, path::LOGIN, Some(&json!({ "user": user }))).await?;
         let token = user["user"]["token"].as_str();
         desk.token = token.context("signing in gave no token")?.to_owned();
         Ok(desk)
     }
 
-    async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Answer> {
-        let mut request = Request::new(Body::from(body.to_string()));
-        *request.method_mut() = Method::POST;
+    /// Asks the API, and gives what it says.
+    async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+        let what = format!("{method} {path}");
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let mut request = Request::new(Body::from(body));
+        *request.method_mut() = method;
         *request.uri_mut() = format!("{API}{path}").parse()?;
         let headers = request.headers_mut();
         headers.insert(header::CONTENT_TYPE, "application/json".parse()?);
@@ -88,9 +110,12 @@ impl Desk {
         }
         let longest = self.patience + Duration::from_millis(BUDGET_MS);
         let answer = timeout(longest, self.door.send(request)).await;
-        let answer = answer.with_context(|| format!("no answer to POST {path}"))??;
-        ensure!(answer.status.is_success(), "POST {path} was answered with {}", answer.status);
-        Ok(answer)
+        let answer = answer.with_context(|| format!("no answer to {what}"))??;
+        ensure!(answer.status.is_success(), "{what} was answered with {}", answer.status);
+        if answer.body.is_empty() {
+            return Ok(Value::Null);
+        }
+        Ok(serde_json::from_slice(&answer.body)?)
     }
 
     /// Writes a comment at each of these times, whether or not earlier ones were answered; returns
@@ -100,14 +125,30 @@ impl Desk {
     /// When one is refused: then the load is not what was asked for.
     pub(super) async fn bring_about(&self, times: &[Duration]) -> anyhow::Result<Vec<Duration>> {
         let start = Instant::now();
-        let comment = json!({ "comment": { "body": "and a job" } });
+        let comment = json!({ "comment": { "body": WORDS } });
+        let comments = path::of(path::COMMENTS, &self.slug);
         try_join_all(times.iter().map(async |at| {
             sleep_until((start + *at).into()).await;
             let sent = Instant::now();
-            self.post(&self.comments, &comment).await?;
+            self.ask(Method::POST, &comments, Some(&comment)).await?;
             anyhow::Ok(sent.elapsed())
         }))
         .await
+    }
+
+    /// Takes away all comments that it, or another one before it, has written here. Jobs that they have
+    /// brought along are not touched.
+    pub(super) async fn take_back(&self) -> anyhow::Result<()> {
+        let comments = path::of(path::COMMENTS, &self.slug);
+        let all = self.ask(Method::GET, &comments, None).await?;
+        let of_article = path::of(path::COMMENT, &self.slug);
+        for comment in all["comments"].as_array().context("this is no list of comments")? {
+            if comment["body"] == WORDS && comment["author"]["username"] == self.username.as_str() {
+                let path = path::of(&of_article, &comment["id"].to_string());
+                self.ask(Method::DELETE, &path, None).await?;
+            }
+        }
+        Ok(())
     }
 
     /// What all workers say.
@@ -152,9 +193,17 @@ impl Desk {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
+    use std::{
+        collections::BTreeMap,
+        sync::{Arc, Mutex},
+    };
 
-    use axum::{Router, routing::get};
+    use axum::{
+        Json, Router,
+        extract::{Path, State},
+        routing::{delete, get},
+    };
+    use http::StatusCode;
     use tokio::net::TcpListener;
 
     use super::*;
@@ -169,7 +218,8 @@ mod tests {
             door: Connections::new(worker),
             workers: vec![Connections::new(worker)],
             token: String::new(),
-            comments: "/articles/x/comments".to_owned(),
+            username: "ada".to_owned(),
+            slug: "x".to_owned(),
             patience: Duration::from_millis(50),
         }
     }
@@ -208,5 +258,35 @@ mod tests {
         let desk = desk(listener.local_addr().unwrap());
         let error = desk.books().await.unwrap_err().to_string();
         assert_eq!(error, "whoever does the jobs hangs");
+    }
+    /// Comments with their authors and what they say, by number.
+    type Comments = Arc<Mutex<BTreeMap<u64, (&'static str, &'static str)>>>;
+
+    async fn list(State(comments): State<Comments>) -> Json<Value> {
+        let comments = comments.lock().unwrap();
+        let comment = |(id, (author, body)): (&u64, &(&str, &str))| json!({ "id": id, "body": body, "author": { "username": author } });
+        Json(json!({ "comments": comments.iter().map(comment).collect::<Vec<_>>() }))
+    }
+
+    async fn remove(State(comments): State<Comments>, Path(id): Path<u64>) -> StatusCode {
+        comments.lock().unwrap().remove(&id);
+        StatusCode::NO_CONTENT
+    }
+
+    #[tokio::test]
+    async fn what_the_lab_has_written_is_taken_away_and_nothing_else() {
+        let written =
+            [(1, ("ada", "a word")), (2, ("ada", WORDS)), (3, ("bob", WORDS)), (4, ("ada", WORDS))];
+        let comments = Comments::new(Mutex::new(written.into()));
+        let router = Router::new()
+            .route("/api/articles/x/comments", get(list))
+            .route("/api/articles/x/comments/{id}", delete(remove))
+            .with_state(Arc::clone(&comments));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let desk = desk(listener.local_addr().unwrap());
+        tokio::spawn(async { axum::serve(listener, router).await });
+        desk.take_back().await.unwrap();
+        let left: Vec<_> = comments.lock().unwrap().keys().copied().collect();
+        assert_eq!(left, [1, 3]);
     }
 }

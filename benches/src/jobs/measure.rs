@@ -8,6 +8,7 @@ use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
 use super::{
     BUDGET, Interference, Measured,
+    schedule::schedule,
     trials::{ARMS, Trials},
 };
 use crate::{
@@ -27,7 +28,7 @@ use crate::{
 
 /// Visitors, as a share of those that the pilot takes to be moderate. In the split a page takes about
 /// twice the CPU, and beside it the heaviest load of jobs has to find its time.
-const RATE: f64 = 0.5;
+pub(super) const RATE: f64 = 0.5;
 
 /// How long the planted arm lets each visitor wait, milliseconds.
 const PLANTED_MS: f64 = 2.0;
@@ -75,15 +76,15 @@ pub async fn measure(
         slo_ms: order.experiment.card.slo_ms,
         rate: rate.round(),
         planted_ms: PLANTED_MS,
-        rng: ChaCha8Rng::seed_from_u64(order.seed),
         done: Vec::new(),
     };
     let rate = trials.rate;
+    let planned = schedule(design, &mut ChaCha8Rng::seed_from_u64(order.seed));
     let bar = progress::bar("Measuring", design.trials());
-    let trials = trials.all(&bar).await;
+    let trials = trials.all(planned, &bar).await;
     bar.finish_and_clear();
-    let measured =
-        Measured { budget: BUDGET, enforcement, rate, planted_ms: PLANTED_MS, trials: trials? };
+    let (budget, enforcement) = (Some(BUDGET), Some(enforcement));
+    let measured = Measured { budget, enforcement, rate, planted_ms: PLANTED_MS, trials: trials? };
     let around = Around { order, engine, started, machine, layout, site: &site, parity, found };
     let run = Run { interference: Some(measured), ..around.record(&folder, clock)? };
     folder.finish(&run)?;

@@ -6,27 +6,33 @@
 //! same servers. A round has one trial of each group; all of them have the same visitors and the same
 //! times at which jobs are brought about.
 //!
-//! Here is the design as plain data; `places` says what servers a place needs, `arrivals` when jobs
-//! come, `desk` brings them about and sees whether they were done, `trial` is what one trial leaves
-//! behind and when it counts, `trials` and `measure` carry all of it out. `model` has what theory says
-//! of it. [`crate::judge`] says what it comes to.
+//! Here is the design as plain data; `schedule` puts it into an order, `places` says what servers a place
+//! needs, `arrivals` when jobs come, `desk` brings them about and sees whether they were done, `slices`
+//! measures one load, `trial` is what one trial leaves behind and when it counts, `trials` and `measure`
+//! carry all of it out. `composed` does so on a running composition, whose two architectures have a place
+//! for their jobs each. `model` has what theory says of it. [`crate::judge`] says what it comes to.
 
 mod arrivals;
+mod composed;
 mod desk;
 mod measure;
 pub mod model;
 mod places;
+mod schedule;
+mod slices;
 mod trial;
 mod trials;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    composed::measure_composition,
     measure::measure,
     places::{BUDGET, topology},
     trial::{Second, Slice, Trial},
 };
 use crate::{
+    composition,
     fleet::{budget::Budget, quota::Enforcement},
     record::Arm,
 };
@@ -104,10 +110,12 @@ pub struct Interference {
 /// What was measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
-    /// What each topology had in all.
-    pub budget: Budget,
-    /// What kept the servers to it, tried out before.
-    pub enforcement: Enforcement,
+    /// What each topology had in all; absent for a composition, where every container has its own limits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
+    /// What kept the servers to it, tried out before; absent for containers, whose limits are Docker's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enforcement: Option<Enforcement>,
     /// Visitors a second, the same everywhere.
     pub rate: f64,
     /// How long the planted arm lets each visitor wait, milliseconds.
@@ -131,6 +139,12 @@ impl Place {
             Self::Weights => "weights",
             Self::Quota => "quota",
         }
+    }
+
+    /// Where an architecture has its jobs in a composition: the monolith does them itself, and the split
+    /// has a worker, which its container limits.
+    pub fn in_composition(arm: Arm) -> Self {
+        if arm == Arm::Split { Self::Quota } else { Self::Inside }
     }
 
     /// Whether jobs have a process of their own.
@@ -176,6 +190,17 @@ impl Job {
 }
 
 impl Interference {
+    /// What of it can be measured on a composition: the job that verdicts are about, in the place that
+    /// each architecture has for it.
+    pub fn in_composition(self) -> Self {
+        let Self { mut groups, headline, seconds } = self;
+        groups.retain(|Group { arm, place, job, .. }| {
+            composition::ARMS.contains(arm)
+                && (*place, *job) == (Place::in_composition(*arm), headline)
+        });
+        Self { groups, headline, seconds }
+    }
+
     /// How many trials there are in all.
     pub fn trials(&self) -> u64 {
         self.groups.iter().map(|group| u64::from(group.rounds)).sum()

@@ -1,32 +1,22 @@
 //! Trial after trial: fresh servers, load after load, and on to the next, whatever became of the last.
 
-use std::{
-    fs,
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::{fs, path::PathBuf};
 
 use anyhow::Context;
 use in_process::DatabaseUrl;
 use indicatif::ProgressBar;
-use rand_chacha::{ChaCha8Rng, rand_core::Rng};
 
 use super::{
-    Group, Interference, arrivals,
-    desk::Desk,
-    places,
-    trial::{Slice, Trial, by_second},
+    Group, Interference, desk::Desk, places, schedule::Planned, slices::Slices, trial::Trial,
 };
 use crate::{
     databases::{Databases, Seeded, running_since},
     fleet::deployment::{self, Deployment, Ground},
     guardian::Guardian,
     load::Generator,
-    probe,
     record::{Arm, Page},
     relay::Policy,
     scaling::{steps::Observer, worth_going_on},
-    stats::shuffle,
     visitors::Visitors,
 };
 
@@ -51,41 +41,34 @@ pub(super) struct Trials<'a> {
     pub(super) rate: f64,
     /// How long the planted arm lets each wait, milliseconds.
     pub(super) planted_ms: f64,
-    pub(super) rng: ChaCha8Rng,
     pub(super) done: Vec<Trial>,
 }
 
 impl Trials<'_> {
-    /// Round after round, each with its groups in an order of its own.
+    /// Trial after trial, as planned.
     ///
     /// # Errors
     /// One line, when there is no point in going on.
-    pub(super) async fn all(mut self, bar: &ProgressBar) -> anyhow::Result<Vec<Trial>> {
-        let design = self.design;
-        for round in 0..design.rounds() {
-            let groups: Vec<&Group> =
-                design.groups.iter().filter(|group| round < group.rounds).collect();
-            let order = shuffled(&mut self.rng, groups.len());
-            // The same visitors and times for all, and others in every round.
-            let seed = self.rng.next_u64();
-            for group in order.into_iter().filter_map(|index| groups.get(index)) {
-                let Group { arm, place, job, .. } = group;
-                let what = format!("{}, {}, {}", arm.name(), place.name(), job.name());
-                bar.set_message(what);
-                self.trial(group, round, seed).await?;
-                bar.inc(1);
-            }
+    pub(super) async fn all(
+        mut self,
+        planned: Vec<Planned<'_>>,
+        bar: &ProgressBar,
+    ) -> anyhow::Result<Vec<Trial>> {
+        for planned in planned {
+            bar.set_message(planned.name());
+            self.trial(&planned).await?;
+            bar.inc(1);
         }
         Ok(self.done)
     }
 
-    async fn trial(&mut self, group: &Group, round: u32, seed: u64) -> anyhow::Result<()> {
-        let Group { arm, place, job, .. } = *group;
-        let mut trial = Trial { round, arm, place, job, slices: Vec::new(), void: None };
+    async fn trial(&mut self, planned: &Planned<'_>) -> anyhow::Result<()> {
+        let Group { arm, place, .. } = *planned.group;
+        let mut trial = planned.empty();
         let since = running_since(&self.server).await?;
         let name = format!("trial-{}", self.done.len());
         let topology = places::topology(arm, place);
-        let flags = places::flags(place, &self.lab_file(group)?);
+        let flags = places::flags(place, &self.lab_file(planned.group)?);
         let started = self.ground.start(deployment::Order {
             topology: &topology,
             policy: Policy::RoundRobin,
@@ -94,12 +77,8 @@ impl Trials<'_> {
             name: &name,
             flags: &flags,
         });
-        let loads = shuffled(&mut self.rng, group.loads.len());
         match started.await {
-            Ok(deployment) => {
-                let loads = loads.into_iter().filter_map(|index| group.loads.get(index).copied());
-                self.loads(deployment, loads.collect(), seed, &mut trial).await;
-            }
+            Ok(deployment) => self.loads(deployment, planned, &mut trial).await,
             Err(error) => trial.void = Some(format!("{error:#}")),
         }
         // Whatever else went wrong then, this is why.
@@ -125,27 +104,23 @@ impl Trials<'_> {
         Ok(file)
     }
 
-    async fn loads(
-        &self,
-        mut deployment: Deployment,
-        loads: Vec<u32>,
-        seed: u64,
-        trial: &mut Trial,
-    ) {
+    async fn loads(&self, mut deployment: Deployment, planned: &Planned<'_>, trial: &mut Trial) {
         let view = deployment.view();
+        let servers = view.watched.clone();
         let at = Observer {
             generator: self.generator,
             target: self.visitors.to(Page::Home, view.front),
             beside: self.seeded.watched(),
             view,
         };
-        let desk = Desk::open(&deployment, self.dataset).await;
+        let desk = Desk::of(&deployment, self.dataset).await;
         let measured = deployment.unless_one_dies(async {
-            let desk = desk?;
+            let desk = &desk?;
+            let (rate, seconds, slo_ms) = (self.rate, self.design.seconds, self.slo_ms);
             at.warm_up().await?;
-            for load in loads {
-                let slice = self.slice(&at, &desk, trial, load, seed).await?;
-                trial.slices.push(slice);
+            let slices = Slices { at: &at, desk, servers: &servers, rate, seconds, slo_ms };
+            for load in &planned.loads {
+                trial.slices.push(slices.slice(trial.job, *load, planned.seed).await?);
             }
             Ok(())
         });
@@ -153,48 +128,4 @@ impl Trials<'_> {
         let ended = deployment.stop().await;
         trial.void = measured.and(ended).err().map(|error| format!("{error:#}"));
     }
-
-    /// Visitors for some time, and so many jobs beside them; then until the last of these is done.
-    async fn slice(
-        &self,
-        at: &Observer<'_>,
-        desk: &Desk,
-        trial: &Trial,
-        load: u32,
-        seed: u64,
-    ) -> anyhow::Result<Slice> {
-        let (jobs, seconds) = trial.job.amount(load, self.design.seconds);
-        // Other visitors at every load, the same for all groups.
-        let seed = seed.wrapping_add(load.into());
-        let times = arrivals::times(trial.job, jobs, seconds, seed);
-        let books = desk.books().await?;
-        let before = probe::read(&at.view.watched)?;
-        let ((pages, visits), answers) =
-            tokio::try_join!(at.step(self.rate, seconds, seed), desk.bring_about(&times))?;
-        let last = Instant::now();
-        let work = Duration::from_millis(u64::from(jobs * trial.job.ms));
-        let books = desk.until_done(books, jobs.into(), work).await?;
-        let drained_ms = last.elapsed().as_secs_f64() * 1e3;
-        let used = before.until(&probe::read(&at.view.watched)?).cpu_ms;
-        let mean = |sum: f64| (jobs > 0).then(|| sum * 1e3 / f64::from(jobs));
-        Ok(Slice {
-            load,
-            jobs,
-            done: books.done,
-            pages,
-            seconds: by_second(&visits, seconds, self.slo_ms),
-            cpu_ms: used.values().sum(),
-            answer_ms: mean(answers.iter().map(Duration::as_secs_f64).sum()),
-            wait_ms: mean(books.waited),
-            drained_ms,
-            void: None,
-        })
-    }
-}
-
-/// The numbers below `n` in an order of chance.
-fn shuffled(rng: &mut ChaCha8Rng, n: usize) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..n).collect();
-    shuffle(rng, &mut order);
-    order
 }

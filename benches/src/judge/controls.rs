@@ -6,6 +6,9 @@ use crate::record::{Comparison, Page, Run};
 use crate::stats::{Estimate, rounded};
 use crate::words;
 
+/// Why a run gives no verdict that has nothing to be held against.
+pub(super) const UNCONTROLLED: &str = "This run has no controls, so nothing certifies it.";
+
 /// What the twins must not differ in.
 const NULL_METRICS: [Metric; 3] = [Metric::CpuServers, Metric::P50, Metric::P99];
 

@@ -1,6 +1,7 @@
 //! The verdict grammar. A question states beforehand which metric it looks at, which effect is the
 //! smallest that matters, and on which pages; the answer follows from the intervals alone.
 
+use super::controls::UNCONTROLLED;
 use super::summary::{Contrast, Effect, Metric, Outcome, Summary, Verdict};
 use crate::experiment::Preset;
 use crate::judge::summary::Measured;
@@ -71,7 +72,7 @@ impl Question {
             return verdict(None, "Smoke only shows that everything works.".into());
         }
         if summary.certificate.uncontrolled() {
-            return verdict(None, "This run has no controls, so nothing certifies it.".into());
+            return verdict(None, UNCONTROLLED.into());
         }
         if !summary.certificate.certified {
             return verdict(None, "The controls did not certify this run's instrument.".into());

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Where jobs would run without any: what all others are compared with.
-pub(super) const PLAIN: Place = Place::Inside;
+const PLAIN: Place = Place::Inside;
 
 /// How many loads theory is asked for.
 const STEPS: u32 = 20;
@@ -47,11 +47,15 @@ type Rounds<'a> = BTreeMap<u32, &'a Slice>;
 pub(super) fn judge(
     run: &Run,
     measured: &Measured,
-    design: &Interference,
+    design: Interference,
     slo_ms: f64,
     resamples: u32,
 ) -> Judged {
     let bench = Bench { run, measured, slo_ms, resamples };
+    let design = match run.composition {
+        None => design,
+        Some(_) => design.in_composition(),
+    };
     let cells: BTreeSet<(Arm, Place, Job, u32)> = design
         .groups
         .iter()
@@ -87,9 +91,14 @@ impl<'a> Bench<'a> {
         self.measured.slices((arm, place, job), load).collect()
     }
 
-    /// Without jobs, on the whole core.
+    /// Without jobs, on the whole core; in a composition, where an architecture has one place for jobs,
+    /// in that.
     fn plain(&self, arm: Arm, job: Job) -> Rounds<'a> {
-        self.rounds(arm, PLAIN, job, 0)
+        let place = match self.run.composition {
+            None => PLAIN,
+            Some(_) => Place::in_composition(arm),
+        };
+        self.rounds(arm, place, job, 0)
     }
 
     fn cell(&self, (arm, place, job, load): (Arm, Place, Job, u32)) -> Cell {
@@ -241,6 +250,10 @@ impl<'a> Bench<'a> {
     /// What theory says of the job that verdicts are about, from what pages cost without jobs.
     fn curves(&self, cells: &[Cell], job: Job) -> Vec<Curve> {
         let mut curves = Vec::new();
+        if self.run.composition.is_some() {
+            // Theory speaks of one core that pages and jobs share, and nobody else uses.
+            return curves;
+        }
         for arm in [Arm::Monolith, Arm::Split] {
             let of_job = || cells.iter().filter(|cell| (cell.arm, cell.job) == (arm, job));
             let most = of_job().map(|cell| cell.load).max().unwrap_or_default();

@@ -8,7 +8,7 @@ use crate::{
     fleet::quota::{Enforcement, Millicores, Share},
     jobs::{BUDGET, Group, Second},
     judge::summary::{Outcome, Summary},
-    record::{Histogram, Parity, Pilot},
+    record::{Composition, Histogram, Parity, Pilot},
     scaling::Step,
     synthetic::{Noise, Truth},
 };
@@ -131,14 +131,29 @@ fn made_up(facts: Facts) -> Run {
         slices: Vec::new(),
         starts: Vec::new(),
         interference: Some(Measured {
-            budget: BUDGET,
-            enforcement: Enforcement::CgroupV1(share),
+            budget: Some(BUDGET),
+            enforcement: Some(Enforcement::CgroupV1(share)),
             rate: 500.0,
             planted_ms: 2.0,
             trials,
         }),
         ..Truth { preset: facts.preset, ..Truth::default() }.run()
     }
+}
+
+/// The same figures as if from a composition, which has one place for the jobs of each architecture.
+pub(crate) fn composed_interference(preset: Preset) -> Run {
+    let mut run = interference_of(preset);
+    run.composition = Some(Composition { engine: "26.1".to_owned(), containers: Vec::new() });
+    let Design::Interference(design) = experiment::find("x5").unwrap().design else { panic!() };
+    let groups = design(preset).in_composition().groups;
+    let measured = run.interference.as_mut().unwrap();
+    (measured.budget, measured.enforcement, measured.planted_ms) = (None, None, 0.0);
+    measured.trials.retain(|trial| {
+        let of = |group: &Group| (group.arm, group.place, group.job);
+        groups.iter().any(|group| of(group) == (trial.arm, trial.place, trial.job))
+    });
+    run
 }
 
 fn judged(run: &Run) -> Summary {
@@ -252,4 +267,30 @@ fn theory_is_drawn_from_what_pages_cost_without_jobs() {
     assert!((late - busy.waiting_longer(50.0).unwrap()).abs() < 1e-4, "{late}");
     assert_eq!(of(Arm::Split, Place::Inside).late, None);
     assert!(of(Arm::Split, Place::Inside).p99_ms.unwrap() > 6.0);
+}
+
+#[test]
+fn a_composition_is_compared_with_itself_without_jobs_and_gets_no_verdict() {
+    for preset in [Preset::Smoke, Preset::Standard] {
+        let summary = judged(&composed_interference(preset));
+        assert!(summary.certificate.uncontrolled());
+        assert!(summary.verdicts.iter().all(|verdict| verdict.outcome.is_none()));
+        let found = summary.interfered.unwrap();
+        // What theory says is about another machine: one core, and nobody beside.
+        assert!(found.curves.is_empty() && found.void_trials.is_empty());
+        let places: std::collections::BTreeSet<_> =
+            found.cells.iter().map(|cell| (cell.arm, cell.place)).collect();
+        assert!(
+            places
+                .into_iter()
+                .eq([Arm::Monolith, Arm::Split].map(|arm| (arm, Place::in_composition(arm))))
+        );
+        for cell in &found.cells {
+            assert!(cell.rounds > 1 && cell.added.is_some(), "{cell:?}");
+        }
+        let rules: Vec<_> = found.rules(Asked::Late).map(|rule| rule.place).collect();
+        assert_eq!(rules, [Place::Inside, Place::Quota]);
+    }
+    let verdicts = judged(&composed_interference(Preset::Quick)).verdicts;
+    assert!(verdicts[0].because.contains("no controls"), "{:?}", verdicts[0]);
 }

@@ -38,7 +38,7 @@ pub(crate) use durability::tests::durability_of;
 #[cfg(test)]
 pub(crate) use grid::tests::sound_grid;
 #[cfg(test)]
-pub(crate) use interference::tests::interference_of;
+pub(crate) use interference::tests::{composed_interference, interference_of};
 pub use measure::{REQUESTS_FOR_P99, latencies};
 pub use pays::CEILING;
 #[cfg(test)]
@@ -226,7 +226,7 @@ fn of_jobs(
 ) -> Option<Summary> {
     match (design, jobs_of(run)?) {
         (Design::Interference(design), OfJobs::Places(measured)) => {
-            let judged = interference::judge(run, measured, &design(preset), slo_ms, resamples);
+            let judged = interference::judge(run, measured, design(preset), slo_ms, resamples);
             Some(of_places(run, measured, judged, resamples))
         }
         (Design::Durability(_), OfJobs::Kills(measured)) => {

@@ -1,7 +1,7 @@
 //! The verdicts on places for jobs, by the card's rule alone.
 
 use super::{
-    controls::found_nothing,
+    controls::{UNCONTROLLED, found_nothing},
     interfered::{Asked, Rule},
     summary::{Certificate, Check, Finding, Metric, Outcome, Verdict},
 };
@@ -82,6 +82,8 @@ pub(super) fn verdicts(run: &Run, rules: &[Rule], certificate: &Certificate) -> 
     verdicts.extend(of(Asked::Late).map(on_place));
     let none = if run.preset == Preset::Smoke.to_string() {
         Some("Smoke only shows that everything works.")
+    } else if certificate.uncontrolled() {
+        Some(UNCONTROLLED)
     } else {
         (!certificate.certified).then_some("The controls did not certify this run's instrument.")
     };

@@ -59,7 +59,7 @@ pub(super) fn sentences(run: &Run, card: &Card, summary: &Summary) -> Vec<Senten
     match run.grid {
         Some(_) => grid::sentences(summary),
         None if summary.scaled.is_some() => scaling::sentences(card, summary),
-        None if summary.interfered.is_some() => places::sentences(summary),
+        None if summary.interfered.is_some() => places::sentences(run, summary),
         None if summary.endured.is_some() => durability::sentences(summary),
         None if summary.deployed.is_some() => deploys::sentences(summary),
         None if summary.ticked.is_some() => ticks::sentences(summary),

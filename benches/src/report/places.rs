@@ -32,7 +32,7 @@ const ARMS: [Arm; 2] = [Arm::Monolith, Arm::Split];
 struct Page<'a> {
     frame: Frame<'a>,
     controls: Option<Sentence>,
-    budget: String,
+    budget: Option<String>,
     slo_ms: f64,
     rate: String,
     job: String,
@@ -69,9 +69,9 @@ pub(super) fn html(run: &Run, card: &Card, summary: &Summary) -> anyhow::Result<
         })
     };
     let page = Page {
-        frame: Frame::of(run, card, summary, STYLE, sentences(summary))?,
+        frame: Frame::of(run, card, summary, STYLE, sentences(run, summary))?,
         controls: controls(summary),
-        budget: measured.budget.to_string(),
+        budget: measured.budget.map(|budget| budget.to_string()),
         slo_ms: card.slo_ms,
         rate: words::count(found.rate.round() as u64),
         job: words::job(found.headline),
@@ -91,16 +91,18 @@ pub(super) fn html(run: &Run, card: &Card, summary: &Summary) -> anyhow::Result<
 }
 
 /// What the worst load does to pages, place by place.
-pub(super) fn sentences(summary: &Summary) -> Vec<Sentence> {
+pub(super) fn sentences(run: &Run, summary: &Summary) -> Vec<Sentence> {
     let Some(found) = &summary.interfered else { return Vec::new() };
-    ARMS.into_iter().filter_map(|arm| of_arm(found, arm)).collect()
+    // A composition is not kept to one.
+    let core = if run.composition.is_some() { "a core" } else { "the core" };
+    ARMS.into_iter().filter_map(|arm| of_arm(found, arm, core)).collect()
 }
 
-fn of_arm(found: &Interfered, arm: Arm) -> Option<Sentence> {
+fn of_arm(found: &Interfered, arm: Arm, core: &str) -> Option<Sentence> {
     let cells = || found.cells.iter().filter(|it| (it.arm, it.job) == (arm, found.headline));
     let most = cells().map(|cell| cell.load).max().filter(|most| *most > 0)?;
     let mut sentence = Sentence::new().plain(format!(
-        "Beside jobs of {} that take {most} % of the core, so many of the {}'s pages are late: ",
+        "Beside jobs of {} that take {most} % of {core}, so many of the {}'s pages are late: ",
         words::job(found.headline),
         arm.name()
     ));

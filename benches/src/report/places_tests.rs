@@ -2,11 +2,11 @@
 
 use std::fs;
 
-use super::super::{HTML, update_readme, verify, write};
+use super::super::{HTML, markdown::markdown, terminal::terminal, update_readme, verify, write};
 use super::*;
 use crate::{
     experiment::{self, Preset},
-    judge::{interference_of, summarise_with},
+    judge::{composed_interference, interference_of, summarise_with},
     report::tests::FEW,
     store,
 };
@@ -51,6 +51,33 @@ fn the_page_has_a_line_for_each_place_and_what_theory_says_of_it() {
     }
     for foreign in ["http://", "https://", "src=", "@import", "url(", "<link", "fetch(", "NaN"] {
         assert!(!html.contains(foreign), "{foreign}");
+    }
+}
+
+#[test]
+fn a_composition_has_its_own_words_and_no_verdict() {
+    let run = composed_interference(Preset::Standard);
+    let summary = summarise_with(&run, FEW).unwrap();
+    let page = html(&run, &experiment::find("x5").unwrap().card, &summary).unwrap();
+    for text in [
+        "visitors a second at the published ports",
+        "have a container of their own",
+        "with a lab file",
+    ] {
+        assert!(page.contains(text), "{text}");
+    }
+    for text in ["in all for each architecture", "what theory says", "in control groups:"] {
+        assert!(!page.contains(text), "{text}");
+    }
+    let texts =
+        [page, markdown(&run, &summary).unwrap(), terminal(&run).unwrap()].map(words::plain);
+    for text in texts {
+        // However its lines are broken.
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for part in ["A composition, as it ran", "take 40 % of a core, so many of the split"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        assert!(!text.contains("NaN") && !text.contains("low-priority"), "{text}");
     }
 }
 

@@ -71,6 +71,7 @@ fn every_kind_of_run_keeps_to_the_schema() {
         grid_run(),
         scaling_run(),
         judge::durability_of(Preset::Quick),
+        judge::composed_interference(Preset::Quick),
         certificate_run(),
     ];
     for run in runs.iter().chain(&latency_runs()) {

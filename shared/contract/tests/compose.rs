@@ -76,6 +76,7 @@ fn the_composition_keeps_its_promises() {
         balancers_count_what_the_dashboard_shows,
         the_lab_measures_it_as_it_runs,
         the_lab_scales_it_and_puts_it_back,
+        the_lab_has_it_do_jobs_and_leaves_nothing_behind,
         data_outlives_the_containers,
         a_bad_setting_is_said_once_and_not_for_ever,
         what_does_not_fit_is_not_started,
@@ -212,7 +213,8 @@ fn what_does_not_run_can_not_be_measured(composition: &Composition) {
             &["scaling", "--compose", "--balancer", "haproxy"],
             "a composition has balancers of its own",
         ),
-        (&["jobs", "--compose"], "x5: its jobs are of a length that only a lab file can ask for"),
+        (&["jobs", "--compose"], "--compose: nothing runs; `docker compose up"),
+        (&["x6", "--compose"], "x6: needs servers of the lab's own"),
         (&["x1", "--compose", "--db", "sqlite"], "--compose: a composition has its own database"),
     ] {
         let output = composition.lab(&[&["run"], args].concat());
@@ -275,6 +277,53 @@ fn the_lab_scales_it_and_puts_it_back(composition: &Composition) {
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
     let left = SERVERS.map(|server| composition.replicas(server).len());
     assert_eq!(left, [1; 3], "one container of each again");
+}
+
+fn the_lab_has_it_do_jobs_and_leaves_nothing_behind(composition: &Composition) {
+    let in_both = |query: &str| ["monolith", "split"].map(|name| composition.sql(name, query));
+    let comments =
+        || in_both("select count(*) || ' comments, the last is ' || max(id) from comment");
+    // In any order: Docker keeps to none.
+    let sorted = |list: &Value| {
+        let list = list.as_array().expect("a list").iter().map(Value::to_string);
+        list.collect::<BTreeSet<_>>()
+    };
+    let servers = || {
+        let made_from = |name| {
+            let container = composition.container(name);
+            let lists = ["/Config/Env", "/Mounts"].map(|pointer| sorted(container.at(pointer)));
+            (container.at("/Image").clone(), container.at("/HostConfig/NanoCpus").clone(), lists)
+        };
+        ["monolith", "split-backend", "split-worker", "split-frontend"].map(made_from)
+    };
+    let before = (comments(), servers());
+    let output = composition.lab(&["run", "jobs", "--preset", "smoke", "--compose"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    // Docker runs elsewhere, or keeps its networks to itself.
+    if let Some(why) = said.lines().find(|line| line.contains("from here")) {
+        return println!("the lab can't have it do jobs: {why}");
+    }
+    assert!(output.status.success(), "{said}");
+    let result = String::from_utf8_lossy(&output.stdout);
+    // However its lines are broken.
+    let words = result.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in
+        ["A composition, as it ran", "in a process of their own, by quota", " of 4 trials, "]
+    {
+        assert!(words.contains(part), "{part}: {result}");
+    }
+    assert!(words.contains("; 0 trials and "), "no trial is void: {result}");
+    let report = result.lines().find_map(|line| line.strip_prefix("report: "));
+    let report = Path::new(report.expect("the report's path"));
+    let folder = report.parent().and_then(Path::to_str).expect("a folder");
+    let verified = composition.lab(&["verify", folder]);
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+
+    // Each comment's job was done, once.
+    let done =
+        in_both("select count(*) > 0 and min(times) = 1 and max(times) = 1 from synthetic_effect");
+    assert_eq!(done, ["t", "t"]);
+    assert!((comments(), servers()) == before, "all is as it was before");
 }
 
 /// Also proves that the secrets stay: a token of yesterday is good today.
