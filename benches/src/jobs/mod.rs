@@ -21,6 +21,11 @@ mod trials;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::{
+    arrivals::times,
+    desk::Desk,
+    places::{flags, lab_file},
+};
 pub use self::{
     measure::measure,
     places::{BUDGET, topology},

@@ -27,6 +27,7 @@ mod places_charts;
 mod readme;
 mod scaling;
 mod scaling_charts;
+mod scaling_jobs;
 mod shares;
 mod svg;
 mod syscalls;
