@@ -31,6 +31,12 @@ impl Visitors {
         Ok(Self { home: Arc::from([Uri::from_static("/")]), articles: articles?.into() })
     }
 
+    /// The same, who leave the last article alone.
+    pub fn without_last(&self) -> Self {
+        let articles = self.articles.split_last().map_or(&[][..], |(_, others)| others);
+        Self { home: Arc::clone(&self.home), articles: articles.into() }
+    }
+
     /// The addresses of a mix: for every `article` article pages `home` home pages, evenly mixed.
     pub fn mixed(&self, home: usize, article: usize) -> Arc<[Uri]> {
         let homes = || self.home.iter().cycle().take(home);
@@ -63,6 +69,17 @@ mod tests {
             let homes = mix.iter().filter(|address| address.path() == "/").count();
             assert_eq!((homes, mix.len() - homes), (12 * home / article, 12));
         }
+    }
+
+    #[test]
+    fn an_article_can_be_left_alone() {
+        let size = Size { articles: 4, users: 3, ..Size::default() };
+        let dataset = Dataset::new(size, 1);
+        let visitors = Visitors::of(&dataset).unwrap();
+        let last = path::of(ARTICLE, &dataset.article(3).slug);
+        let asks = |visitors: &Visitors| visitors.mixed(1, 1).iter().any(|it| it.path() == last);
+        assert!(asks(&visitors) && !asks(&visitors.without_last()));
+        assert_eq!(visitors.without_last().mixed(1, 1).len(), 6);
     }
 
     #[test]

@@ -31,7 +31,7 @@ const KEPT: f64 = 0.93;
 const DELAY: [f64; CLASSES] = [0.4, 0.9];
 
 pub(crate) fn mix(name: &str, home: usize, article: usize) -> Mix {
-    Mix { name: name.to_owned(), home, article }
+    Mix { name: name.to_owned(), home, article, jobs: None }
 }
 
 /// Milliseconds of home and article.

@@ -11,7 +11,7 @@ use super::Job;
 /// which it is known how many arrivals it has (Kingman 1993, "Poisson Processes"): they come in clusters as chance
 /// has it, and yet the load is exactly what was asked for. The last one comes early enough to be done
 /// within the slice, if nothing keeps it waiting.
-pub(super) fn times(job: Job, jobs: u32, seconds: f64, seed: u64) -> Vec<Duration> {
+pub(crate) fn times(job: Job, jobs: u32, seconds: f64, seed: u64) -> Vec<Duration> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let room = (seconds - f64::from(job.ms) / 1e3).max(0.0);
     let mut times: Vec<Duration> =

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, bail, ensure};
 use conduit::wire::{self, API, path};
 use contract::dataset::{Dataset, PASSWORD};
-use futures_util::future::try_join_all;
+use futures_util::future::{join_all, try_join_all};
 use http::{Method, Request, header};
 use serde_json::{Value, json};
 use tokio::time::{sleep, sleep_until, timeout};
@@ -40,7 +40,7 @@ const ENDED: &str = "conduit_jobs_total";
 const WAITED: &str = "conduit_job_wait_seconds_sum";
 
 /// A client that has signed in.
-pub(super) struct Desk {
+pub(crate) struct Desk {
     door: Connections,
     /// Everybody who may do jobs.
     workers: Vec<Connections>,
@@ -54,21 +54,24 @@ pub(super) struct Desk {
 
 /// What servers say of jobs since they were started.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Books {
+pub(crate) struct Books {
     /// Jobs that were done.
-    pub(super) done: u64,
+    pub(crate) done: u64,
     /// For how long they waited for their beginning, all together, seconds.
-    pub(super) waited: f64,
+    pub(crate) waited: f64,
 }
 
 impl Desk {
-    /// Signs in at the server with the API.
-    pub(super) async fn of(deployment: &Deployment, dataset: &Dataset) -> anyhow::Result<Self> {
+    /// Signs in where the API is: at the monoliths' common address, or at the backend.
+    pub(crate) async fn of(deployment: &Deployment, dataset: &Dataset) -> anyhow::Result<Self> {
+        let of = |role: Role| deployment.replicas().iter().find(move |it| it.role == role);
+        let door = match (of(Role::Monolith), of(Role::SplitBackend)) {
+            (Some(_), _) => deployment.front,
+            (None, Some(backend)) => backend.server.address,
+            (None, None) => bail!("nobody has the API"),
+        };
         let replicas = deployment.replicas().iter();
         let with_database = replicas.filter(|replica| replica.role != Role::SplitFrontend);
-        let serves = |role: Role| matches!(role, Role::Monolith | Role::SplitBackend);
-        let door = with_database.clone().find(|replica| serves(replica.role));
-        let door = door.context("nobody has the API")?.server.address;
         let workers: Vec<_> = with_database.map(|replica| replica.server.address).collect();
         Self::open(door, &workers, dataset).await
     }
@@ -123,7 +126,7 @@ impl Desk {
     ///
     /// # Errors
     /// When one is refused: then the load is not what was asked for.
-    pub(super) async fn bring_about(&self, times: &[Duration]) -> anyhow::Result<Vec<Duration>> {
+    pub(crate) async fn bring_about(&self, times: &[Duration]) -> anyhow::Result<Vec<Duration>> {
         let start = Instant::now();
         let comment = json!({ "comment": { "body": WORDS } });
         let comments = path::of(path::COMMENTS, &self.slug);
@@ -151,8 +154,15 @@ impl Desk {
         Ok(())
     }
 
+    /// As [`Self::bring_about`], where servers may have more to do than they can: how many comments were accepted. One
+    /// that is refused, or not answered, brings no job.
+    pub(crate) async fn accepted(&self, times: &[Duration]) -> u64 {
+        let each = times.iter().map(|at| self.bring_about(std::slice::from_ref(at)));
+        join_all(each).await.iter().filter(|answer| answer.is_ok()).count() as u64
+    }
+
     /// What all workers say.
-    pub(super) async fn books(&self) -> anyhow::Result<Books> {
+    pub(crate) async fn books(&self) -> anyhow::Result<Books> {
         let mut books = Books::default();
         for worker in &self.workers {
             let text = timeout(self.patience, parity::metrics(worker)).await;
@@ -169,7 +179,7 @@ impl Desk {
     ///
     /// # Errors
     /// When they are not done long after they should be: a worker has gone, or hangs.
-    pub(super) async fn until_done(
+    pub(crate) async fn until_done(
         &self,
         before: Books,
         jobs: u64,

@@ -25,6 +25,11 @@ mod trials;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::{
+    arrivals::times,
+    desk::Desk,
+    places::{flags, lab_file},
+};
 pub use self::{
     composed::measure_composition,
     measure::measure,

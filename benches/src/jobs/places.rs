@@ -76,7 +76,7 @@ pub fn topology(arm: Arm, place: Place) -> Topology {
 }
 
 /// What the servers are told: `lab` is the file that [`lab_file`] describes.
-pub(super) fn flags(place: Place, lab: &Path) -> BTreeMap<Role, Vec<String>> {
+pub(crate) fn flags(place: Place, lab: &Path) -> BTreeMap<Role, Vec<String>> {
     let (jobs, more): (&str, &[&str]) = match place {
         Place::EventLoop | Place::Pieces => ("inline", &["--runtime", "event-loop"]),
         Place::Inside => ("inside", &[]),
@@ -98,7 +98,7 @@ pub(super) fn flags(place: Place, lab: &Path) -> BTreeMap<Role, Vec<String>> {
 }
 
 /// What a lab file says: each comment brings such a job, and each visitor waits so long, milliseconds.
-pub(super) fn lab_file(place: Place, job: Job, wait_ms: f64) -> Value {
+pub(crate) fn lab_file(place: Place, job: Job, wait_ms: f64) -> Value {
     let mut load = match job.kind {
         Kind::Cpu => json!({ "cpu_ms": job.ms }),
         Kind::Sleep => json!({ "sleep_ms": job.ms }),

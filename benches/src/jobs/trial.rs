@@ -163,6 +163,7 @@ mod tests {
             foreign_cpu: 0.0,
             steal: 0.0,
             pressure: None,
+            jobs: None,
             void: None,
         };
         Slice {

@@ -256,6 +256,9 @@ fn against(run: &Run, resamples: u32, rival: usize, points: &[&Point]) -> Option
     Some(mean.map(f64::exp).map(rounded))
 }
 
+/// What the questions of [`verdicts`] are called.
+pub(super) const QUESTIONS: [&str; 5] = ["knee", "knee.linear", "knee.law", "latency", "coverage"];
+
 /// What the rules are about, and the answers, in the same order.
 pub(super) fn verdicts(run: &Run, resamples: u32, it: &Foretold) -> Vec<(Finding, Verdict)> {
     let of = |what, quiet: bool| -> Vec<&Point> {

@@ -92,6 +92,7 @@ fn slice(group: &Group, load: u32, round: u32, facts: Facts, noise: &mut Noise) 
             foreign_cpu: if odd { facts.foreign } else { 0.0 },
             steal: 0.0,
             pressure: None,
+            jobs: None,
             void: None,
         },
         seconds: vec![Second { due: 500, late: late / 2 }; 3],

@@ -16,6 +16,7 @@ mod grid;
 pub mod ids;
 pub mod interfered;
 mod interference;
+mod laboured;
 mod measure;
 mod pays;
 mod places;

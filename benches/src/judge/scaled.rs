@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{foretold::Foretold, shifted::Shifted};
-use crate::{record::Arm, stats::Estimate};
+use crate::{record::Arm, scaling::Jobs, stats::Estimate};
 
 /// Everything that was found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,6 +50,9 @@ pub struct Remark {
 pub struct OfMix {
     /// The mix.
     pub mix: String,
+    /// The jobs that visitors bring along, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jobs: Option<Jobs>,
     /// Every setup that was tried before the best ones were chosen. Enters no verdict.
     pub tuned: Vec<Tuned>,
     /// The best setup of each arm, in trials of its own.
@@ -164,6 +167,25 @@ pub struct Around {
     pub steal: f64,
     /// Share of the time in which something waited for a core, where the kernel says.
     pub pressure: Option<f64>,
+    /// What became of jobs, where there were some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jobs: Option<OfJobs>,
+}
+
+/// What became of jobs: at the highest rate that was kept, means over trials; and what gave way at the
+/// lowest that was not.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OfJobs {
+    /// The share of the servers' CPU that jobs are made of.
+    pub share: f64,
+    /// From a job's creation to its beginning, milliseconds.
+    pub wait_ms: f64,
+    /// Trials in which pages were not in time where something gave way.
+    pub pages_late: usize,
+    /// Trials in which jobs were not.
+    pub jobs_late: usize,
+    /// Trials in which something gave way.
+    pub trials: usize,
 }
 
 /// What one more replica of a kind costs: medians over its starts.

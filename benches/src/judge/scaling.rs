@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     FOREIGN_LIMIT, LAG_LIMIT_MS,
     controls::confidence_of,
-    foretold, median, pays,
+    foretold, laboured, median, pays,
     scaled::{Around, Climbed, Confirmed, OfLaw, OfMix, Ratios, Remark, Replica, Scaled, Tuned},
     shifted,
     summary::{Certificate, Finding, Verdict},
@@ -16,11 +16,11 @@ use crate::{
     fleet::{
         budget::Budget,
         quota::{Cpu, Millicores},
-        topology::Tier,
+        topology::{Role, Tier},
     },
     model::law::{Fitted, Law},
     record::{Arm, Run},
-    scaling::{ARMS, Goodput, Measured, Scaling, Setup, Stage, Step, Trial, frontend_share},
+    scaling::{ARMS, Goodput, Measured, Mix, Scaling, Setup, Stage, Step, Trial, frontend_share},
     stats::{Estimate, Resamples, rounded, weighted_mean},
     words,
 };
@@ -53,7 +53,7 @@ pub(super) fn judge(
 ) -> Judged {
     let confidence = confidence_of(measured.mixes.len());
     let bench = Bench { run, measured, slo_ms, resamples, confidence };
-    let mixes: Vec<OfMix> = measured.mixes.iter().map(|mix| bench.mix(&mix.name)).collect();
+    let mixes: Vec<OfMix> = measured.mixes.iter().map(|mix| bench.mix(mix)).collect();
     let certificate = pays::certificate(&mixes, confidence);
     let mut findings: Vec<Finding> =
         mixes.iter().map(|mix| pays::finding(mix, design.pays)).collect();
@@ -80,7 +80,7 @@ struct Pair<'a> {
 }
 
 impl<'a> Bench<'a> {
-    fn mix(&self, mix: &str) -> OfMix {
+    fn mix(&self, Mix { name: mix, jobs, .. }: &Mix) -> OfMix {
         let arms = || ARMS.into_iter();
         let split = self.pairs(mix, [Arm::Monolith, Arm::Split]);
         let quiet: Vec<f64> = split.iter().filter(|pair| pair.is_quiet()).map(Pair::log).collect();
@@ -90,7 +90,8 @@ impl<'a> Bench<'a> {
         let ratio = |logs: &[f64], confidence| Some(self.mean(logs, confidence)?.map(f64::exp));
         let gated = (quiet.len() < all.len()).then(|| ratio(&quiet, 0.95)).flatten();
         OfMix {
-            mix: mix.to_owned(),
+            mix: mix.clone(),
+            jobs: *jobs,
             tuned: arms().flat_map(|arm| self.tuned(mix, arm)).collect(),
             confirmed: arms().filter_map(|arm| self.confirmed(mix, arm)).collect(),
             ratios: Ratios {
@@ -251,6 +252,7 @@ impl<'a> Bench<'a> {
             foreign_cpu: mean(&|step| step.foreign_cpu),
             steal: mean(&|step| step.steal),
             pressure: pressures.then(|| mean(&|step| step.pressure.unwrap_or_default())),
+            jobs: laboured::of_jobs(self.measured, trials, self.slo_ms),
         }
     }
 
@@ -288,15 +290,21 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// Of trials outside the search: there setups are those that somebody would run.
+    /// Of trials outside the search: there setups are those that somebody would run. Where there are
+    /// jobs, of workers only: servers are to be those that do nothing else.
     fn replicas(&self) -> Vec<Replica> {
         type Seen<'a> = (Vec<&'a crate::scaling::Server>, Vec<f64>);
         let mut seen: BTreeMap<(u32, &str, u32), Seen> = BTreeMap::new();
         let trials = self.measured.trials.iter();
         for trial in trials.filter(|it| it.stage != Stage::Tuning && it.void.is_none()) {
             let Some(setup) = self.measured.setup(&trial.setup) else { continue };
+            let with_jobs =
+                self.measured.mixes.iter().any(|it| it.name == trial.mix && it.jobs.is_some());
             for Tier { role, replicas, cpu, db_connections, .. } in &setup.topology.tiers {
                 let Cpu::Quota(Millicores(cpu)) = cpu else { continue };
+                if with_jobs && *role != Role::Work {
+                    continue;
+                }
                 let (starts, working) =
                     seen.entry((*cpu, role.name(), *db_connections)).or_default();
                 starts.extend(trial.servers.iter().filter(|server| server.role == role.name()));

@@ -10,8 +10,8 @@ use crate::{
     judge::summary::{Outcome, Summary},
     record::{Histogram, Page, PageCost, Parity, Pilot, Run},
     relay::Balancing,
-    scaling::{Mix, Server, Tier as Groups},
-    servers::{BACKEND, FRONTEND, MONOLITH},
+    scaling::{Done, Jobs, Mix, Server, Tier as Groups},
+    servers::{BACKEND, FRONTEND, WORK},
     synthetic::{Noise, Truth},
 };
 
@@ -49,10 +49,23 @@ pub(crate) fn sound_scaling() -> Run {
     made_up(SOUND)
 }
 
-/// One step: everybody is served in 10 ms below the goodput, and in 80 ms above.
-fn step(rate: f64, goodput: f64, roles: &[&str], facts: Facts, foreign_cpu: f64) -> Step {
+/// One step: everybody is served in 10 ms below the goodput, and in 80 ms above. Where there are jobs
+/// it is these alone that are late.
+fn step(
+    (rate, goodput): (f64, f64),
+    roles: &[&str],
+    jobs: Option<Jobs>,
+    facts: Facts,
+    foreign_cpu: f64,
+) -> Step {
     let scheduled = rate.round() as u64;
-    let us = if rate <= goodput { 10_000 } else { 80_000 };
+    let keeps = rate <= goodput;
+    let us = if keeps || jobs.is_some() { 10_000 } else { 80_000 };
+    let done = |jobs: Jobs| {
+        let asked = jobs.number(rate, 1.0);
+        let in_time = u64::from(asked) - u64::from(!keeps);
+        Done { asked, accepted: asked.into(), in_time, drained_ms: 20.0, wait_ms: 12.0 }
+    };
     let groups = Groups { cpu_ms: 200.0, throttled: 0.4, stopped_ms: 90.0 };
     let servers = roles.iter().map(|role| ((*role).to_owned(), groups.cpu_ms));
     let beside = [("postgres".to_owned(), facts.beside * 1e3)];
@@ -72,13 +85,21 @@ fn step(rate: f64, goodput: f64, roles: &[&str], facts: Facts, foreign_cpu: f64)
         foreign_cpu,
         steal: 0.0,
         pressure: Some(0.2),
+        jobs: jobs.map(done),
         void: None,
     }
 }
 
 /// A trial whose search ends in a bracket of 1 % around `goodput`.
-fn trial(stage: Stage, round: u32, arm: Arm, setup: &Setup, goodput: f64, facts: Facts) -> Trial {
-    let roles: &[&str] = if arm == Arm::Split { &[FRONTEND, BACKEND] } else { &[MONOLITH] };
+fn trial(
+    (stage, round): (Stage, u32),
+    mix: &Mix,
+    arm: Arm,
+    setup: &Setup,
+    goodput: f64,
+    facts: Facts,
+) -> Trial {
+    let roles: Vec<&str> = setup.topology.tiers.iter().map(|tier| tier.role.name()).collect();
     let foreign = if round % 2 == 1 { facts.foreign } else { 0.0 };
     let server =
         |role: &&str| Server { role: (*role).to_owned(), first_ok_ms: 120.0, resident_mib: 15.0 };
@@ -86,11 +107,11 @@ fn trial(stage: Stage, round: u32, arm: Arm, setup: &Setup, goodput: f64, facts:
     Trial {
         stage,
         round,
-        mix: String::new(),
+        mix: mix.name.clone(),
         arm,
         setup: setup.name().to_owned(),
         servers: roles.iter().map(server).collect(),
-        steps: rates.map(|rate| step(rate, goodput, roles, facts, foreign)).into(),
+        steps: rates.map(|rate| step((rate, goodput), &roles, mix.jobs, facts, foreign)).into(),
         loads: Vec::new(),
         void: None,
     }
@@ -99,10 +120,10 @@ fn trial(stage: Stage, round: u32, arm: Arm, setup: &Setup, goodput: f64, facts:
 /// Every setup that is tried, and all trials.
 fn trials(design: &Scaling, facts: Facts) -> (Vec<Setup>, Vec<Trial>) {
     let mut noise = Noise::new(7);
-    let mut setups: Vec<Setup> = design.monoliths.iter().chain(&design.splits).cloned().collect();
+    let mut setups: Vec<Setup> =
+        design.ways.all().chain(design.ways_with_jobs.all()).cloned().collect();
     let mut trials = Vec::new();
     for mix in &design.mixes {
-        let mut put = |trial: Trial| trials.push(Trial { mix: mix.name.clone(), ..trial });
         let of_arm = |arm| match arm {
             Arm::Split => facts.split,
             Arm::Twin => facts.twin,
@@ -111,10 +132,11 @@ fn trials(design: &Scaling, facts: Facts) -> (Vec<Setup>, Vec<Trial>) {
         for round in 0..design.tuning {
             for arm in ARMS {
                 // The second setup is the best one, and the others are much worse.
-                for (number, setup) in design.setups(arm).iter().enumerate() {
+                for (number, setup) in design.setups(arm, mix).iter().enumerate() {
                     let off = if number == 1 { 1.0 } else { 0.7 };
                     let goodput = 1000.0 * of_arm(arm) * off;
-                    put(trial(Stage::Tuning, round, arm, setup, goodput, facts));
+                    let of = (Stage::Tuning, round);
+                    trials.push(trial(of, mix, arm, setup, goodput, facts));
                 }
             }
         }
@@ -123,15 +145,17 @@ fn trials(design: &Scaling, facts: Facts) -> (Vec<Setup>, Vec<Trial>) {
                 let disturbed = arm == Arm::Split && round % 2 == 1;
                 let off = if disturbed { facts.disturbed } else { 1.0 };
                 let goodput = 1000.0 * of_arm(arm) * off * (facts.noise * noise.normal()).exp();
-                put(trial(Stage::Confirming, round, arm, &design.setups(arm)[1], goodput, facts));
+                let best = &design.setups(arm, mix)[1];
+                trials.push(trial((Stage::Confirming, round), mix, arm, best, goodput, facts));
             }
         }
-        for units in &design.units {
+        // Nobody climbs with jobs.
+        for units in design.units.iter().filter(|_| mix.jobs.is_none()) {
             for arm in [Arm::Monolith, Arm::Split] {
-                let best = &design.setups(arm)[1];
+                let best = &design.setups(arm, mix)[1];
                 let setup = crate::scaling::ladder(design.unit, *units, best).unwrap();
                 let goodput = 600.0 * of_arm(arm) * f64::from(*units);
-                put(trial(Stage::Climbing, 0, arm, &setup, goodput, facts));
+                trials.push(trial((Stage::Climbing, 0), mix, arm, &setup, goodput, facts));
                 if setups.iter().all(|known| known.name() != setup.name()) {
                     setups.push(setup);
                 }
@@ -182,11 +206,11 @@ fn outcomes(facts: Facts) -> Vec<Option<Outcome>> {
 #[test]
 fn the_rule_alone_decides() {
     use Outcome::{Inconclusive, Refuted, Supported};
-    assert_eq!(outcomes(SOUND), [Some(Refuted); 3]);
-    assert_eq!(outcomes(Facts { split: 1.2, ..SOUND }), [Some(Supported); 3]);
+    assert_eq!(outcomes(SOUND), [Some(Refuted); 4]);
+    assert_eq!(outcomes(Facts { split: 1.2, ..SOUND }), [Some(Supported); 4]);
     // As good, and not better by what matters.
-    assert_eq!(outcomes(Facts { split: 1.0, noise: 0.005, ..SOUND }), [Some(Refuted); 3]);
-    assert_eq!(outcomes(Facts { split: 1.05, ..SOUND }), [Some(Inconclusive); 3]);
+    assert_eq!(outcomes(Facts { split: 1.0, noise: 0.005, ..SOUND }), [Some(Refuted); 4]);
+    assert_eq!(outcomes(Facts { split: 1.05, ..SOUND }), [Some(Inconclusive); 4]);
     let whole = judged(&made_up(SOUND)).verdicts.remove(0);
     assert!(whole.question.contains("at least 5 %") && whole.because == "It is so on no mix.");
 }
@@ -196,7 +220,7 @@ fn a_search_that_finds_a_difference_between_twins_gives_no_verdict() {
     let summary = judged(&made_up(Facts { twin: 1.15, ..SOUND }));
     assert!(!summary.certificate.certified);
     assert!(summary.verdicts.iter().all(|verdict| verdict.outcome.is_none()));
-    assert_eq!(outcomes(Facts { preset: Preset::Smoke, ..SOUND }), [None; 2]);
+    assert_eq!(outcomes(Facts { preset: Preset::Smoke, ..SOUND }), [None; 3]);
 }
 
 #[test]
@@ -277,6 +301,30 @@ fn figures_come_with_what_went_on_beside_them() {
     );
     let cpus: Vec<f64> = scaled.mixes[0].climbed.iter().map(|it| it.cpu).collect();
     assert_eq!(cpus, [0.25, 0.25, 0.5, 0.5]);
+}
+
+/// Above the goodput pages are as fast as below: it ends where jobs are not done in time.
+#[test]
+fn jobs_that_do_not_keep_up_are_what_gives_way() {
+    let scaled = judged(&made_up(SOUND)).scaled.unwrap();
+    let [.., with_jobs] = &scaled.mixes[..] else { panic!("no mixes") };
+    assert_eq!(with_jobs.jobs.unwrap().each.ms, 20);
+    assert!(with_jobs.climbed.is_empty() && with_jobs.laws.is_empty());
+    assert_eq!(with_jobs.tuned.len(), 9);
+    for best in &with_jobs.confirmed {
+        let jobs = best.around.jobs.unwrap();
+        assert_eq!((jobs.pages_late, jobs.jobs_late, jobs.trials), (0, 5, 5), "{best:?}");
+        assert_eq!(jobs.wait_ms, 12.0);
+        // Each tier of these uses 200 ms in a step.
+        let tiers = best.around.throttled.len() as f64;
+        let made_of = 20.0 * (best.goodput.unwrap().value / 120.0);
+        assert!((jobs.share * 200.0 * tiers / made_of - 1.0).abs() < 0.1, "{best:?}");
+    }
+    assert!(scaled.mixes.iter().rev().skip(1).all(|mix| mix.confirmed[0].around.jobs.is_none()));
+    let worker = scaled.replicas.iter().find(|it| it.role == WORK).unwrap();
+    assert_eq!((worker.db_connections, worker.cpu), (6, 0.12));
+    let others = scaled.replicas.iter().filter(|it| it.role != WORK);
+    assert!(others.clone().count() > 0 && others.clone().all(|it| it.db_connections != 14));
 }
 
 fn owned((name, value): (&str, f64)) -> (String, f64) {

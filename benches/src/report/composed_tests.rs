@@ -13,6 +13,7 @@ fn run() -> Run {
     let mut run = sound_scaling();
     run.composition = Some(Composition { engine: "26.1".to_owned(), containers: Vec::new() });
     if let Some(measured) = &mut run.scaling {
+        measured.mixes.retain(|mix| mix.jobs.is_none());
         measured.trials.retain(|trial| trial.stage == Stage::Climbing);
     }
     run

@@ -8,7 +8,7 @@ use super::page::{Line, lines, remarks};
 use super::{
     HTML, caching, composed, deploys, durability, explain, finding,
     foretold::{self, View},
-    grid, latency, places, scaling, svg, terminal, ticks,
+    grid, latency, places, scaling, scaling_jobs, svg, terminal, ticks,
 };
 use crate::experiment::{self, Card};
 use crate::judge::foretold::Foretold;
@@ -122,6 +122,7 @@ fn searches(scaled: &Scaled) -> String {
     let parts = [
         table(head("The best of each"), 4, scaling::confirmed(scaled).into_iter()),
         table(head("Chosen from"), 4, scaling::tuned(scaled).into_iter()),
+        table(scaling_jobs::HEAD, 0, scaling_jobs::rows(scaled).into_iter()),
         table(head("More units"), 4, scaling::climbed(scaled).into_iter()),
         table(foretold::LAWS, 4, foretold::laws(scaled).into_iter()),
         table(scaling::COSTS, 5, scaling::costs(scaled).into_iter()),

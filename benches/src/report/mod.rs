@@ -28,6 +28,7 @@ mod readme;
 mod rungs;
 mod scaling;
 mod scaling_charts;
+mod scaling_jobs;
 mod shares;
 mod spans;
 mod svg;

@@ -10,7 +10,8 @@ use super::{
     finding::Sentence,
     foretold::{self, View},
     frame::Frame,
-    scaling_charts::{self, divisions, ladder},
+    scaling_charts::{self, ladder},
+    scaling_jobs::{self, Divisions},
 };
 use crate::{
     experiment::Card,
@@ -21,6 +22,7 @@ use crate::{
         summary::{Conduct, Metric, Summary},
     },
     record::{Arm, Run},
+    servers::WORK,
     stats::Estimate,
     words,
 };
@@ -37,6 +39,8 @@ struct Page<'a> {
     budget: String,
     slo_ms: f64,
     panels: Vec<Panel>,
+    with_jobs: Vec<[String; 5]>,
+    head_with_jobs: [&'static str; 5],
     confirmed: Vec<[String; 6]>,
     tuned: Vec<[String; 6]>,
     climbed: Vec<[String; 6]>,
@@ -105,7 +109,7 @@ pub(super) fn shifts(it: &Shifted) -> Vec<[String; 5]> {
 /// The pictures of one mix.
 struct Panel {
     mix: String,
-    divisions: String,
+    divisions: Divisions,
     ladder: Option<String>,
 }
 
@@ -127,6 +131,8 @@ pub(super) fn html(run: &Run, card: &Card, summary: &Summary) -> anyhow::Result<
         budget: measured.budget.to_string(),
         slo_ms: card.slo_ms,
         panels: scaled.mixes.iter().map(panel).collect(),
+        with_jobs: scaling_jobs::rows(scaled),
+        head_with_jobs: scaling_jobs::HEAD,
         confirmed: confirmed(scaled),
         tuned: tuned(scaled),
         climbed: climbed(scaled),
@@ -168,9 +174,10 @@ fn of_mix(card: &Card, mix: &OfMix) -> Option<Sentence> {
         Some(format!("{} requests a second as {}", rate?, of.setup))
     };
     let (split, monolith) = (served(best(Arm::Split)?)?, served(best(Arm::Monolith)?)?);
+    let jobs = mix.jobs.map_or("", |_| ", with all jobs done in time");
     let sentence = Sentence::new().plain(format!(
         "On the {} mix the split serves at best {split}, the monolith {monolith}, 99 of 100 of them \
-         within {} ms (",
+         within {} ms{jobs} (",
         mix.mix, card.slo_ms
     ));
     Some(sentence.estimate(mix.ratios.split?).plain(")."))
@@ -194,6 +201,7 @@ fn of_replicas(scaled: &Scaled) -> Option<Sentence> {
         let mib = replica.working_mib.unwrap_or(replica.started_mib);
         let ready = words::milliseconds(replica.first_ok_ms);
         let Replica { role, cpu, .. } = replica;
+        let role = if role == WORK { "worker" } else { role };
         format!("a {role} of {cpu} CPU {mib:.0} MiB, {connections} and {ready} until it answers")
     };
     let costs: Vec<String> = nearest.values().map(cost).collect();
@@ -255,19 +263,23 @@ pub(super) fn row(
 ) -> [String; 6] {
     let percent = |share: f64| format!("{:.1}\u{a0}%", share * 100.0);
     let stopped: Vec<String> = around.throttled.values().map(|share| percent(*share)).collect();
-    let goodput = match goodput {
-        Some(goodput) if trials == 1 => words::level(Metric::Goodput, goodput.value),
-        Some(goodput) => words::level_with_interval(Metric::Goodput, goodput),
-        None => "none found".to_owned(),
-    };
     [
         what,
         setup.to_owned(),
-        goodput,
+        self::goodput(goodput, trials),
         stopped.join(", "),
         percent(around.beside),
         percent(around.foreign_cpu),
     ]
+}
+
+/// A goodput of so many trials.
+pub(super) fn goodput(goodput: Option<Estimate>, trials: usize) -> String {
+    match goodput {
+        Some(goodput) if trials == 1 => words::level(Metric::Goodput, goodput.value),
+        Some(goodput) => words::level_with_interval(Metric::Goodput, goodput),
+        None => "none found".to_owned(),
+    }
 }
 
 /// The best setup of each arm, in trials of its own; intervals are of 95 %.
@@ -372,7 +384,7 @@ fn gated(mix: &OfMix) -> Option<[String; 4]> {
 fn panel(mix: &OfMix) -> Panel {
     Panel {
         mix: words::capitalised(&mix.mix),
-        divisions: divisions(mix),
+        divisions: Divisions::of(mix),
         ladder: (!mix.climbed.is_empty()).then(|| ladder(mix)),
     }
 }

@@ -339,10 +339,11 @@ fn of_contrast(contrast: &Contrast, metric: Metric, measured: &Measured) -> OfCo
 /// First the claim as a whole, which rests on the ratios of all mixes, then each; then predictions.
 fn of_ratios(findings: &[Finding], mixes: usize) -> Vec<(Threshold, Vec<Evidence>)> {
     let more = |limit| Threshold::More { ratio: limit, difference: 0.0 };
-    let each = findings.iter().map(|finding| (more(finding.limit), of_figure(finding).1));
-    let all = findings.iter().take(mixes).flat_map(|finding| of_figure(finding).1).collect();
-    let whole = findings.first().map(|finding| (more(finding.limit), all));
-    whole.into_iter().chain(each).collect()
+    let (of_mixes, predictions) = findings.split_at(mixes.min(findings.len()));
+    let each = of_mixes.iter().map(|finding| (more(finding.limit), of_figure(finding).1));
+    let all = of_mixes.iter().flat_map(|finding| of_figure(finding).1).collect();
+    let whole = of_mixes.first().map(|finding| (more(finding.limit), all));
+    whole.into_iter().chain(each).chain(predictions.iter().map(of_figure)).collect()
 }
 
 /// First both claims as a whole, which rest on all places, then each.

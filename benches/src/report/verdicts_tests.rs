@@ -70,6 +70,7 @@ fn every_kind_of_run_keeps_to_the_schema() {
         resumed,
         grid_run(),
         scaling_run(),
+        judge::foretold_scaling(0.02),
         judge::durability_of(Preset::Quick),
         judge::composed_interference(Preset::Quick),
         certificate_run(),
@@ -134,8 +135,11 @@ fn the_answers_are_those_of_the_judgement() {
 #[test]
 fn no_two_questions_share_an_id() {
     let runs = [Truth::default().run(), grid_run(), scaling_run(), certificate_run()];
-    for run in runs.into_iter().chain(latency_runs()) {
+    let runs = runs.into_iter().chain([judge::foretold_scaling(0.02)]);
+    for run in runs.chain(latency_runs()) {
         let summary = judge::summarise_with(&run, FEW).unwrap();
+        let told = document(&run)["verdicts"].as_array().unwrap().len();
+        assert_eq!(told, summary.verdicts.len(), "none is left out");
         let mut ids = question_ids(&run, &summary).unwrap();
         assert_eq!(ids.len(), summary.verdicts.len());
         assert!(ids.iter().all(|id| !id.contains([' ', ','])), "{ids:?}");

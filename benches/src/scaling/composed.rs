@@ -43,7 +43,7 @@ use crate::{
 /// What is different from the card's experiment, beside what is different in every composition.
 const REMARK: &str = "every container has what the compose file gives it, so setups have different \
                       budgets: the figures say what one more container brings here, and not how a budget \
-                      is best spent";
+                      is best spent; jobs are left out";
 
 /// One step of the ladder.
 struct Rung {
@@ -140,7 +140,7 @@ fn measured(design: &Scaling, rungs: Vec<Rung>, trials: Vec<Trial>) -> anyhow::R
     // There is no budget that all setups have. This is that of one monolith.
     let unit = Budget::of(&setups.first().context("there is nothing to scale")?.topology);
     Ok(Measured {
-        mixes: design.mixes.clone(),
+        mixes: design.mixes_of_pages().cloned().collect(),
         budget: unit,
         unit,
         setups,
@@ -180,7 +180,7 @@ impl Ladder<'_> {
     /// # Errors
     /// One line, when there is no point in going on.
     async fn climb(mut self, scaled: &mut Scaled<'_>) -> anyhow::Result<Vec<Trial>> {
-        let all = self.rungs.len() * self.design.mixes.len() * self.rounds as usize;
+        let all = self.rungs.len() * self.design.mixes_of_pages().count() * self.rounds as usize;
         let bar = progress::bar("Measuring", all as u64);
         for round in 0..self.rounds {
             let mut order: Vec<&Rung> = self.rungs.iter().collect();
@@ -190,7 +190,7 @@ impl Ladder<'_> {
             for rung in order {
                 bar.set_message(format!("{}, {}", rung.arm.name(), rung.setup.name()));
                 let mut standing = scaled.to(rung.arm, &rung.replicas).await;
-                for mix in &self.design.mixes {
+                for mix in self.design.mixes_of_pages() {
                     let mut trial = empty(rung, mix, round);
                     match &mut standing {
                         Ok(standing) => self.search(standing, rung, mix, (seed, &mut trial)).await,
@@ -221,6 +221,7 @@ impl Ladder<'_> {
         let (view, slo_ms) = (view.clone(), self.slo_ms);
         let steps = Steps {
             at: Observer { generator, target: target.clone(), beside: None, view },
+            labour: None,
             slo_ms,
             number: self.design.steps,
             seconds: self.design.seconds,

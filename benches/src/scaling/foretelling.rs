@@ -50,7 +50,7 @@ impl Trials<'_> {
     pub(super) async fn foretell(&mut self, bar: &ProgressBar) -> anyhow::Result<()> {
         let design = self.given.design;
         let Foretelling { mixes: unknown, rounds, .. } = &design.foretelling;
-        let Some(first) = design.mixes.first() else { return Ok(()) };
+        let Some(first) = design.mixes_of_pages().next() else { return Ok(()) };
         for units in design.known_units().0 {
             for arm in [Arm::Monolith, Arm::Split] {
                 let Some(best) = self.best(first, arm) else { continue };
@@ -60,7 +60,7 @@ impl Trials<'_> {
                 bar.inc(1);
             }
         }
-        let known = design.mixes.iter().map(|mix| (mix, mix, design.known_units().1));
+        let known = design.mixes_of_pages().map(|mix| (mix, mix, design.known_units().1));
         let unknown = unknown.iter().map(|mix| (mix, first, &design.units[..]));
         let mut wanted = Vec::new();
         for (mix, tuned_for, units) in known.chain(unknown) {
@@ -126,14 +126,14 @@ impl Trials<'_> {
     /// Moderate rates of random mixes on one setup. A deployment that dies costs its samples.
     async fn sample(&mut self, arm: Arm, setup: &Setup) -> anyhow::Result<()> {
         let name = format!("samples-{}", self.modelled.samples.len());
-        let Ok(mut deployment) = self.start(arm, setup, &name).await else { return Ok(()) };
+        let Ok(mut deployment) = self.start(arm, setup, None, &name).await else { return Ok(()) };
         let Foretelling { samples, seconds, .. } = self.given.design.foretelling;
         let goodput = self.lowest_known(arm, setup);
         let drawn: Vec<(Mix, f64, u64)> = (0..samples)
             .map(|_| {
                 let home = 1 + below(&mut self.rng, PAGES - 1);
                 let article = PAGES - home;
-                let mix = Mix { name: format!("{home}:{article}"), home, article };
+                let mix = Mix { name: format!("{home}:{article}"), home, article, jobs: None };
                 let (least, most) = MODERATE;
                 let share = least + (most - least) * below(&mut self.rng, 1_000) as f64 / 1e3;
                 (mix, rounded(goodput * share), self.rng.next_u64())
@@ -176,7 +176,7 @@ impl Trials<'_> {
             self.last.iter().filter(|((_, of, name), _)| *of == arm && name == setup.name());
         let lowest = of_setup.map(|(_, goodput)| *goodput).min_by(f64::total_cmp);
         let guess = || {
-            let mixes = self.given.design.mixes.iter();
+            let mixes = self.given.design.mixes_of_pages();
             mixes.map(|mix| GUESS * self.worth(setup, mix)).fold(f64::INFINITY, f64::min)
         };
         lowest.unwrap_or_else(guess)

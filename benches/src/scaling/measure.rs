@@ -87,7 +87,10 @@ pub async fn measure(
         ground,
         design,
         order,
-        databases: &databases,
+        dataset: &site.dataset,
+        seeded: &site.seeded,
+        guardian: &mut site.guardian,
+        databases,
         server,
         beside: site.seeded.watched(),
         instrument: &instrument,
@@ -170,17 +173,18 @@ fn possible(order: &Order, engine: &Engine, largest: Budget, room: Room) -> anyh
     Ok(())
 }
 
-/// Whether both architectures have the same budget and as many trials.
+/// Whether both architectures have the same budget and as many trials, on every mix.
 fn fair(design: &Scaling) -> anyhow::Result<()> {
-    let setups = design.monoliths.iter().chain(&design.splits);
-    let budget = equal(setups.map(|setup| &setup.topology))?;
-    ensure!(budget == design.budget, "the setups have {budget}, and not {}", design.budget);
-    ensure!(
-        design.monoliths.len() == design.splits.len(),
-        "{} setups of the monolith against {} of the split: both get the same number of trials",
-        design.monoliths.len(),
-        design.splits.len()
-    );
+    for ways in [&design.ways, &design.ways_with_jobs] {
+        let budget = equal(ways.all().map(|setup| &setup.topology))?;
+        ensure!(budget == design.budget, "the setups have {budget}, and not {}", design.budget);
+        let (monoliths, splits) = (ways.monoliths.len(), ways.splits.len());
+        ensure!(
+            monoliths == splits,
+            "{monoliths} setups of the monolith against {splits} of the split: both get the same \
+             number of trials"
+        );
+    }
     Ok(())
 }
 

@@ -9,6 +9,9 @@
 //!
 //! Then [`crate::capacity`] predicts what setups and mixes come to that were not tried yet, and they are.
 //!
+//! On a mix with jobs every arm has other setups, with workers among them, and a rate is kept only where
+//! the jobs are done in time, too (`labour`).
+//!
 //! Here is the design as plain data, `search` looks for one goodput, `trial` is what one such search
 //! leaves behind, `measure` carries all of it out. [`crate::judge`] says what it comes to. `composed` makes
 //! the same searches on a running composition, with more and more containers of one server at a time.
@@ -16,6 +19,7 @@
 mod beside;
 mod composed;
 mod foretelling;
+mod labour;
 pub(crate) mod measure;
 mod search;
 mod setups;
@@ -23,6 +27,7 @@ mod shift;
 pub(crate) mod steps;
 mod trial;
 mod trials;
+mod with_jobs;
 
 use anyhow::bail;
 use serde::{Deserialize, Serialize};
@@ -33,11 +38,13 @@ pub(crate) use self::trial::tests::step as step_of;
 pub use self::{
     composed::measure_composition,
     foretelling::PREDICTIONS,
+    labour::Jobs,
     measure::measure,
     search::Search,
     setups::{frontend_share, ladder, monoliths, splits},
     shift::{Reaction, Shift, Shifting},
-    trial::{Goodput, Server, Stage, Step, Tier, Trial},
+    trial::{Done, Goodput, Server, Stage, Step, Tier, Trial},
+    with_jobs::{monoliths_with_jobs, splits_with_jobs},
 };
 use crate::{
     capacity::Modelled,
@@ -62,6 +69,9 @@ pub struct Mix {
     pub home: usize,
     /// For so many article pages.
     pub article: usize,
+    /// Jobs that they bring along, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jobs: Option<Jobs>,
 }
 
 /// One way to spend a budget.
@@ -73,10 +83,19 @@ pub struct Setup {
     pub policy: Policy,
 }
 
+/// The ways to spend the budget that a search tries: as many of either architecture.
+#[derive(Clone, Debug)]
+pub struct Ways {
+    /// The monolith's setups, and its twin's.
+    pub monoliths: Vec<Setup>,
+    /// The split's.
+    pub splits: Vec<Setup>,
+}
+
 /// Everything that is measured.
 #[derive(Clone, Debug)]
 pub struct Scaling {
-    /// What visitors ask for, one search after the other.
+    /// What visitors ask for, one search after the other. Of mixes with jobs there is a search alone.
     pub mixes: Vec<Mix>,
     /// What every setup of the search has in all.
     pub budget: Budget,
@@ -84,10 +103,10 @@ pub struct Scaling {
     pub unit: Budget,
     /// How many units are tried.
     pub units: Vec<u32>,
-    /// The monolith's setups, and its twin's.
-    pub monoliths: Vec<Setup>,
-    /// The split's; as many.
-    pub splits: Vec<Setup>,
+    /// What is tried on mixes of pages alone.
+    pub ways: Ways,
+    /// What is tried on mixes with jobs.
+    pub ways_with_jobs: Ways,
     /// How often each is tried before one is chosen.
     pub tuning: u32,
     /// How often those that were chosen are tried after that.
@@ -102,6 +121,8 @@ pub struct Scaling {
     pub steps: u32,
     /// For how long each, seconds.
     pub seconds: f64,
+    /// The same on mixes with jobs: time for several of these.
+    pub seconds_with_jobs: f64,
     /// The ratio of goodputs, split to monolith, from which on scaling apart pays.
     pub pays: f64,
 }
@@ -154,23 +175,63 @@ impl Setup {
     }
 }
 
+impl Ways {
+    /// Of both architectures.
+    pub fn all(&self) -> impl Iterator<Item = &Setup> {
+        self.monoliths.iter().chain(&self.splits)
+    }
+
+    /// How many trials one round with all arms has.
+    fn trials(&self) -> usize {
+        2 * self.monoliths.len() + self.splits.len()
+    }
+}
+
 impl Scaling {
-    /// The setups of an arm.
-    pub fn setups(&self, arm: Arm) -> &[Setup] {
-        if arm == Arm::Split { &self.splits } else { &self.monoliths }
+    /// The setups of an arm that are tried on a mix.
+    pub fn setups(&self, arm: Arm, mix: &Mix) -> &[Setup] {
+        let ways = if mix.jobs.is_some() { &self.ways_with_jobs } else { &self.ways };
+        if arm == Arm::Split { &ways.splits } else { &ways.monoliths }
+    }
+
+    /// The mixes of pages alone: only these are climbed on, shifted between and predicted.
+    pub fn mixes_of_pages(&self) -> impl Iterator<Item = &Mix> {
+        self.mixes.iter().filter(|mix| mix.jobs.is_none())
+    }
+
+    /// The first two of these, where there are two: between them the mix shifts.
+    pub fn shifting_mixes(&self) -> Option<[&Mix; 2]> {
+        let mut mixes = self.mixes_of_pages();
+        Some([mixes.next()?, mixes.next()?])
+    }
+
+    /// For how long a rate of a mix is tried, seconds.
+    pub fn seconds_of(&self, mix: &Mix) -> f64 {
+        if mix.jobs.is_some() { self.seconds_with_jobs } else { self.seconds }
+    }
+
+    /// How many searches for a goodput there are: on mixes of pages alone, on mixes with jobs, and of
+    /// what was predicted.
+    pub fn searches(&self) -> [usize; 3] {
+        let pages = self.mixes_of_pages().count();
+        let confirming = self.confirming as usize * ARMS.len();
+        let (known, unknown) = self.known_units();
+        let climbing = self.climbing as usize * 2 * known.len();
+        let tuning = |ways: &Ways| self.tuning as usize * ways.trials();
+        let Foretelling { mixes, rounds, .. } = &self.foretelling;
+        let cells = 2 * (pages * unknown.len() + mixes.len() * self.units.len());
+        [
+            pages * (tuning(&self.ways) + confirming + climbing),
+            (self.mixes.len() - pages) * (tuning(&self.ways_with_jobs) + confirming),
+            *rounds as usize * cells,
+        ]
     }
 
     /// How many trials there are in all.
     pub fn trials(&self) -> u64 {
-        let tuning = self.tuning as usize * (2 * self.monoliths.len() + self.splits.len());
-        let confirming = self.confirming as usize * ARMS.len();
-        let (known, unknown) = self.known_units();
-        let climbing = self.climbing as usize * 2 * known.len();
-        let of_mixes = self.mixes.len() * (tuning + confirming + climbing);
-        let Foretelling { mixes, rounds, .. } = &self.foretelling;
-        let cells = 2 * (self.mixes.len() * unknown.len() + mixes.len() * self.units.len());
-        let shifts = if self.mixes.len() > 1 { 3 * self.shifting.rounds as usize } else { 0 };
-        (of_mixes + shifts + 2 * known.len() + *rounds as usize * cells) as u64
+        let searches: usize = self.searches().iter().sum();
+        let shifts = self.shifting_mixes().map_or(0, |_| 3 * self.shifting.rounds as usize);
+        (searches + shifts + 2 * self.known_units().0.len()) as u64
     }
 
     /// The numbers of units that predictions are made from, and those that are predicted.

@@ -77,7 +77,7 @@ pub(super) fn of_containers(tiers: Vec<Tier>) -> Setup {
     Setup { topology: topology(name, tiers), policy: Policy::RoundRobin }
 }
 
-fn monolith(budget: Budget, replicas: u32, policy: Policy) -> anyhow::Result<Setup> {
+pub(super) fn monolith(budget: Budget, replicas: u32, policy: Policy) -> anyhow::Result<Setup> {
     let each = even(budget, replicas)?;
     let by =
         if replicas > 1 && policy == Policy::LeastOutstanding { ", by outstanding" } else { "" };
@@ -85,7 +85,7 @@ fn monolith(budget: Budget, replicas: u32, policy: Policy) -> anyhow::Result<Set
     Ok(Setup { topology: topology(name, vec![tier(Role::Monolith, replicas, each)]), policy })
 }
 
-fn split(budget: Budget, cpu: Millicores, replicas: [u32; 2]) -> anyhow::Result<Setup> {
+pub(super) fn split(budget: Budget, cpu: Millicores, replicas: [u32; 2]) -> anyhow::Result<Setup> {
     let [frontends, backends] = replicas;
     ensure!(cpu < budget.cpu, "a frontend with all of {} leaves no backend", budget.cpu);
     // The frontend has no database. It has its share of the memory by number of processes, since
@@ -108,7 +108,7 @@ fn topology(name: String, tiers: Vec<Tier>) -> Topology {
     Topology { name, tiers, pool: None, link: Link::None }
 }
 
-fn tier(role: Role, replicas: u32, each: Budget) -> Tier {
+pub(super) fn tier(role: Role, replicas: u32, each: Budget) -> Tier {
     let Budget { cpu, memory_mib, db_connections } = each;
     Tier { role, replicas, cpu: Cpu::Quota(cpu), memory_mib, db_connections }
 }

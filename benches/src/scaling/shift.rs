@@ -97,7 +97,8 @@ impl Trials<'_> {
     /// Plays all shifts, from the first mix to the second. Where either is not there, nothing.
     pub(super) async fn shift(&mut self, bar: &ProgressBar) -> anyhow::Result<()> {
         let design = self.given.design;
-        let [first, second, ..] = &design.mixes[..] else { return Ok(()) };
+        let Some(mixes) = design.shifting_mixes() else { return Ok(()) };
+        let [first, second] = mixes;
         let best = |arm, mix| self.best(mix, arm);
         let (Some(monolith), Some(split), Some(other)) =
             (best(Arm::Monolith, first), best(Arm::Split, first), best(Arm::Split, second))
@@ -117,7 +118,8 @@ impl Trials<'_> {
                 let setup = if reaction == Reaction::Monolith { &monolith } else { &split };
                 let divided = (reaction == Reaction::Divided).then_some(&other);
                 bar.set_message(format!("shift, {}", setup.name()));
-                let played = self.play_shift((round, reaction), setup, divided, rate, seed).await?;
+                let played =
+                    self.play_shift((round, reaction), setup, divided, mixes, (rate, seed)).await?;
                 self.shifts.push(played);
                 bar.inc(1);
             }
@@ -130,12 +132,11 @@ impl Trials<'_> {
         (round, reaction): (u32, Reaction),
         setup: &Setup,
         divided: Option<&Setup>,
-        rate: f64,
-        seed: u64,
+        mixes: [&Mix; 2],
+        (rate, seed): (f64, u64),
     ) -> anyhow::Result<Shift> {
         let design = self.given.design;
         let Shifting { before, patience, after, .. } = design.shifting;
-        let mixes = [&design.mixes[0], &design.mixes[1]];
         let mut shift = Shift {
             round,
             reaction,
@@ -153,7 +154,7 @@ impl Trials<'_> {
         };
         let arm = if reaction == Reaction::Monolith { Arm::Monolith } else { Arm::Split };
         let name = format!("shift-{}", self.shifts.len());
-        match self.start(arm, setup, &name).await {
+        match self.start(arm, setup, None, &name).await {
             Ok(mut deployment) => {
                 let visitors =
                     self.shifting_visitors(mixes, rate, seed, [before, patience + after]);

@@ -6,6 +6,7 @@ use nix::unistd::getpid;
 use super::{
     Search,
     beside::{self, Moment},
+    labour::Labour,
     trial::Step,
 };
 use crate::{
@@ -24,6 +25,8 @@ const ATTEMPTS: u32 = 3;
 /// What a search needs.
 pub(super) struct Steps<'a> {
     pub(super) at: Observer<'a>,
+    /// Brings jobs about, where the mix has some.
+    pub(super) labour: Option<Labour>,
     pub(super) slo_ms: f64,
     pub(super) number: u32,
     pub(super) seconds: f64,
@@ -49,7 +52,7 @@ impl Steps<'_> {
     ) -> anyhow::Result<()> {
         for (number, rate) in (1000..).zip(rates) {
             let seed = self.seed.wrapping_add(number);
-            steps.push(self.at.step(*rate, seconds, seed).await?.0);
+            steps.push(self.step(*rate, seconds, seed).await?);
         }
         Ok(())
     }
@@ -70,11 +73,18 @@ impl Steps<'_> {
         Ok(())
     }
 
+    async fn step(&self, rate: f64, seconds: f64, seed: u64) -> anyhow::Result<Step> {
+        match &self.labour {
+            Some(labour) => labour.step(&self.at, rate, seconds, seed).await,
+            None => Ok(self.at.step(rate, seconds, seed).await?.0),
+        }
+    }
+
     /// Tries one rate until it counts, and returns whether it kept the SLO.
     async fn counted(&self, rate: f64, seed: u64, steps: &mut Vec<Step>) -> anyhow::Result<bool> {
         let mut why = String::new();
         for _ in 0..ATTEMPTS {
-            let (step, _) = self.at.step(rate, self.seconds, seed).await?;
+            let step = self.step(rate, self.seconds, seed).await?;
             let (keeps, void) = (step.keeps(self.slo_ms), step.void.clone());
             steps.push(step);
             match void {
@@ -145,6 +155,7 @@ impl Observer<'_> {
             foreign_cpu: usage.foreign_cpu,
             steal: usage.steal,
             pressure,
+            jobs: None,
             void: void.or_else(|| begun.jump(ended)),
         };
         Ok((step, tally.visits))

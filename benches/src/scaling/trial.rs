@@ -94,9 +94,27 @@ pub struct Step {
     /// (`some` in `/proc/pressure/cpu`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pressure: Option<f64>,
+    /// What became of the jobs, where visitors brought some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jobs: Option<Done>,
     /// Why the step counts for nothing, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub void: Option<String>,
+}
+
+/// What became of a step's jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Done {
+    /// How many were to be brought about, all of them in the first half of the step.
+    pub asked: u32,
+    /// How many the servers accepted.
+    pub accepted: u64,
+    /// How many were done when the step's time was over.
+    pub in_time: u64,
+    /// From then until all that were accepted were seen to be done, milliseconds.
+    pub drained_ms: f64,
+    /// From a job's creation to its beginning, milliseconds, on average.
+    pub wait_ms: f64,
 }
 
 /// What the control groups of one role say, all of them together.
@@ -135,11 +153,21 @@ impl Goodput {
 }
 
 impl Step {
-    /// Whether 99 % of all scheduled requests were answered rightly within `slo_ms`.
+    /// Whether a rate was kept: pages in time, and all jobs too.
     pub fn keeps(&self, slo_ms: f64) -> bool {
+        self.pages_in_time(slo_ms) && self.jobs_in_time()
+    }
+
+    /// Whether 99 % of all scheduled requests were answered rightly within `slo_ms`.
+    pub fn pages_in_time(&self, slo_ms: f64) -> bool {
         let limit_us = slo_ms * 1e3;
         let in_time = self.latency.0.iter().filter(|(us, _)| *us as f64 <= limit_us);
         in_time.map(|(_, count)| count).sum::<u64>() as f64 >= 0.99 * self.scheduled as f64
+    }
+
+    /// Whether every job that visitors were to bring was done when the step's time was over.
+    pub fn jobs_in_time(&self) -> bool {
+        self.jobs.is_none_or(|jobs| jobs.in_time >= jobs.asked.into())
     }
 
     /// The mean time of a right answer, milliseconds; `None` without any.
@@ -183,6 +211,12 @@ impl Trial {
             (None, Some(broken)) => Goodput::Below(broken),
             (None, None) => Goodput::Nothing,
         }
+    }
+
+    /// The lowest rate that was not kept: what gave way first.
+    pub fn gave_way(&self, slo_ms: f64) -> Option<&Step> {
+        let broken = self.counted().filter(|step| !step.keeps(slo_ms));
+        broken.min_by(|a, b| a.rate.total_cmp(&b.rate))
     }
 
     /// The step nearest to the goodput from below: what the servers did there.

@@ -21,6 +21,7 @@ pub(crate) fn step(rate: f64, ms: u64) -> Step {
         foreign_cpu: 0.0,
         steal: 0.0,
         pressure: None,
+        jobs: None,
         void: None,
     }
 }
@@ -49,6 +50,24 @@ fn the_goodput_lies_between_what_kept_the_slo_and_what_did_not() {
     assert_eq!(found.goodput(100.0), Goodput::Above(200.0));
     assert_eq!(found.goodput(5.0), Goodput::Below(100.0));
     assert_eq!(trial(Vec::new()).goodput(50.0), Goodput::Nothing);
+}
+
+#[test]
+fn a_rate_at_which_jobs_do_not_keep_up_is_not_kept() {
+    let with_jobs = |rate, ms, in_time| {
+        let jobs = Done { asked: 9, accepted: 9, in_time, drained_ms: 80.0, wait_ms: 30.0 };
+        Step { jobs: Some(jobs), ..step(rate, ms) }
+    };
+    let found =
+        trial(vec![with_jobs(100.0, 10, 9), with_jobs(121.0, 10, 8), with_jobs(144.0, 80, 9)]);
+    let Goodput::Found(rate) = found.goodput(50.0) else { panic!("{found:?}") };
+    assert!((rate - 110.0).abs() < 1e-9, "pages were in time at 121 a second, and a job was not");
+    let gave_way = found.gave_way(50.0).unwrap();
+    assert!(gave_way.pages_in_time(50.0) && !gave_way.jobs_in_time());
+    assert_eq!(found.at_goodput(50.0).unwrap().rate, 100.0);
+    // A job that was never accepted was not done either.
+    let refused = Done { asked: 9, accepted: 8, in_time: 8, drained_ms: 0.0, wait_ms: 0.0 };
+    assert!(!Step { jobs: Some(refused), ..step(100.0, 10) }.keeps(50.0));
 }
 
 #[test]

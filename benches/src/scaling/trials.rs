@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
+use contract::dataset::Dataset;
 use http::Uri;
 use in_process::DatabaseUrl;
 use indicatif::ProgressBar;
@@ -11,7 +12,9 @@ use rand_chacha::{
 };
 
 use super::{
-    ARMS, Goodput, Measured, Mix, Scaling, Setup, setups,
+    ARMS, Goodput, Jobs, Measured, Mix, Scaling, Setup,
+    labour::Labour,
+    setups,
     shift::Shift,
     steps::{Observer, Steps},
     trial::{Server, Stage, Trial},
@@ -19,11 +22,12 @@ use super::{
 };
 use crate::{
     capacity::{CLASSES, Modelled},
-    databases::{Databases, running_since},
+    databases::{Databases, Seeded, running_since},
     fleet::{
         budget::Budget,
         deployment::{self, Deployment, Ground},
     },
+    guardian::Guardian,
     load::{Generator, Target},
     pilot::Found,
     probe::Watched,
@@ -45,7 +49,11 @@ pub(super) struct Given<'a> {
     pub(super) ground: Ground<'a>,
     pub(super) design: &'a Scaling,
     pub(super) order: &'a run::Order,
-    pub(super) databases: &'a Databases,
+    pub(super) dataset: &'a Dataset,
+    /// Where arms have their data from.
+    pub(super) seeded: &'a Seeded,
+    pub(super) guardian: &'a mut Guardian,
+    pub(super) databases: Databases,
     /// The database's server.
     pub(super) server: DatabaseUrl,
     /// Its processes, where they can be seen.
@@ -106,7 +114,7 @@ impl Given<'_> {
             rng: ChaCha8Rng::seed_from_u64(order.seed),
             last: BTreeMap::new(),
             done: Vec::new(),
-            setups: design.monoliths.iter().chain(&design.splits).cloned().collect(),
+            setups: design.ways.all().chain(design.ways_with_jobs.all()).cloned().collect(),
             modelled: Modelled::default(),
             shifts: Vec::new(),
             given: self,
@@ -122,12 +130,17 @@ impl Trials<'_> {
     async fn all(&mut self, bar: &ProgressBar) -> anyhow::Result<()> {
         let design = self.given.design;
         for mix in &design.mixes {
-            let each = |arm: Arm| design.setups(arm).iter().map(move |setup| (arm, setup.clone()));
+            let each = |arm: Arm| design.setups(arm, mix).iter().map(move |it| (arm, it.clone()));
             let every: Vec<_> = ARMS.into_iter().flat_map(each).collect();
             self.rounds(Stage::Tuning, design.tuning, mix, &every, bar).await?;
             let best: Vec<_> =
                 ARMS.into_iter().filter_map(|arm| Some((arm, self.best(mix, arm)?))).collect();
             self.rounds(Stage::Confirming, design.confirming, mix, &best, bar).await?;
+            if mix.jobs.is_some() {
+                // Whoever comes later has nothing to do with all these comments.
+                self.renew("after").await?;
+                continue;
+            }
             for units in design.known_units().0 {
                 let mut step = Vec::new();
                 for (arm, best) in best.iter().filter(|(arm, _)| *arm != Arm::Twin) {
@@ -192,7 +205,7 @@ impl Trials<'_> {
             void: None,
         };
         let name = format!("trial-{}", self.done.len());
-        match self.start(next.arm, &next.setup, &name).await {
+        match self.start(next.arm, &next.setup, next.mix.jobs, &name).await {
             Ok(deployment) => self.search(deployment, &next, seed, &mut trial).await,
             Err(error) => trial.void = Some(format!("{error:#}")),
         }
@@ -200,12 +213,24 @@ impl Trials<'_> {
         if running_since(&self.given.server).await? != since {
             trial.void = Some("the database was restarted".to_owned());
         }
+        // Jobs that are left over would be done in the next trial.
+        if trial.void.is_some() && next.mix.jobs.is_some() {
+            self.renew("again").await?;
+        }
         let key = (trial.mix.clone(), trial.arm, trial.setup.clone());
         if let (None, Goodput::Found(rate)) = (&trial.void, trial.goodput(self.slo_ms)) {
             self.last.insert(key, rate);
         }
         self.done.push(trial);
         worth_going_on(self.done.iter().map(|trial| trial.void.as_deref()))
+    }
+
+    /// Gives all arms their data anew.
+    async fn renew(&mut self, when: &str) -> anyhow::Result<()> {
+        let name = format!("{when}_{}", self.done.len());
+        let Given { seeded, guardian, databases, .. } = &mut self.given;
+        *databases = seeded.copies(&name, &ARMS, guardian).await?;
+        Ok(())
     }
 
     async fn search(
@@ -221,11 +246,17 @@ impl Trials<'_> {
             Some(last) => (*last, AGAIN),
             None => (FIRST.0 * self.worth(&next.setup, next.mix), FIRST.1),
         };
-        let steps = self.steps(&deployment, next.mix, self.given.design.seconds, seed);
+        let design = self.given.design;
+        let mut steps = self.steps(&deployment, next.mix, design.seconds_of(next.mix), seed);
+        let labour = match next.mix.jobs {
+            Some(jobs) => Some(Labour::begin(jobs, &deployment, self.given.dataset).await),
+            None => None,
+        };
         let foretold = self.foretold_rates(next);
         let searched = async {
+            steps.labour = labour.transpose()?;
             steps.at.warm_up().await?;
-            steps.play(&foretold, self.given.design.foretelling.seconds, &mut trial.loads).await?;
+            steps.play(&foretold, design.foretelling.seconds, &mut trial.loads).await?;
             steps.search(guess, stride, &mut trial.steps).await
         };
         let searched = deployment.unless_one_dies(searched).await;
@@ -233,18 +264,20 @@ impl Trials<'_> {
         trial.void = searched.and(ended).err().map(|error| format!("{error:#}"));
     }
 
-    /// Starts a setup on an arm's data.
+    /// Starts a setup on an arm's data, with these jobs.
     pub(super) async fn start(
         &self,
         arm: Arm,
         setup: &Setup,
+        jobs: Option<Jobs>,
         name: &str,
     ) -> anyhow::Result<Deployment> {
-        let (topology, policy) = (&setup.topology, setup.policy);
-        let database = self.given.databases.of(arm)?;
-        let flags = &BTreeMap::new();
+        let Given { ground, databases, .. } = &self.given;
+        let (topology, policy, database) = (&setup.topology, setup.policy, databases.of(arm)?);
+        let file = ground.directory.join("jobs.json");
+        let flags = &jobs.map_or_else(|| Ok(BTreeMap::new()), |it| it.flags(topology, &file))?;
         let order = deployment::Order { topology, policy, database, arm, name, flags };
-        self.given.ground.start(order).await
+        ground.start(order).await
     }
 
     /// What rates on running servers are tried with.
@@ -257,8 +290,13 @@ impl Trials<'_> {
     ) -> Steps<'_> {
         let view = deployment.view();
         let (generator, visitors) = self.given.instrument;
-        let paths: Arc<[Uri]> = visitors.mixed(mix.home, mix.article);
+        let paths: Arc<[Uri]> = match mix.jobs {
+            None => visitors.mixed(mix.home, mix.article),
+            // The article under which comments bring jobs about grows with every one.
+            Some(_) => visitors.without_last().mixed(mix.home, mix.article),
+        };
         Steps {
+            labour: None,
             at: Observer {
                 generator,
                 target: Target { server: view.front, paths },
@@ -283,16 +321,18 @@ impl Trials<'_> {
     }
 }
 
-/// What so many cores would be worth if they were a monolith's and all of them went into pages: pages of
-/// the mix a second.
+/// What so many cores would be worth if they were a monolith's and all of them went into pages and the
+/// jobs that these bring: pages of the mix a second.
 pub(super) fn worth(cores: f64, mix: &Mix, found: &Found) -> f64 {
     let Mix { home, article, .. } = mix;
     let seconds = |page, times: usize| {
         let a_second = found.one_core.get(&page).copied().unwrap_or(f64::INFINITY);
         times as f64 / a_second
     };
-    let of_mix = seconds(Page::Home, *home) + seconds(Page::Article, *article);
-    cores * (home + article) as f64 / of_mix
+    let pages = (home + article) as f64;
+    let of_jobs = mix.jobs.map_or(0.0, Jobs::seconds_of_visit) * pages;
+    let of_mix = seconds(Page::Home, *home) + seconds(Page::Article, *article) + of_jobs;
+    cores * pages / of_mix
 }
 
 impl Server {
