@@ -16,6 +16,7 @@ fn the_readme_shows_the_verdicts_of_the_newest_committed_run_of_each() {
         ("x3", "x3"),
         ("x5", JOBS),
         ("x6", "x6"),
+        ("x7", "x7"),
     ] {
         let of_it = runs.iter().filter(|run| run.experiment == id);
         let newest = of_it.max_by_key(|run| run.started).expect(id);
