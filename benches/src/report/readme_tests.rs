@@ -11,9 +11,14 @@ fn the_readme_shows_the_verdicts_of_the_newest_committed_run_of_each() {
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
     let readme = fs::read_to_string(readme).unwrap();
     let runs: Vec<Run> = committed().iter().map(|folder| store::read(folder).unwrap()).collect();
-    for (id, name) in
-        [("x1-ladder", "x1-ladder"), ("x3", "x3"), ("x5", JOBS), ("x6", "x6"), ("x7", "x7")]
-    {
+    for (id, name) in [
+        ("x1-ladder", "x1-ladder"),
+        ("x3", "x3"),
+        ("x5", JOBS),
+        ("x6", "x6"),
+        ("x7", "x7"),
+        ("x8", "x8"),
+    ] {
         let of_it = runs.iter().filter(|run| run.experiment == id);
         let newest = of_it.max_by_key(|run| run.started).expect(id);
         let [begin, end] = markers(name);
