@@ -259,6 +259,12 @@ impl Composition {
         String::from_utf8(output.stderr).expect("UTF-8")
     }
 
+    /// The last lines that a balancer has written: servers that came and went, requests that failed.
+    pub(crate) fn balancer_log(&self, server: &str) -> String {
+        let balancer = format!("{server}-balancer");
+        self.compose(&[], &["logs", "--no-color", "--no-log-prefix", "--tail", "400", &balancer])
+    }
+
     /// Runs a Docker command on a container; it has to succeed.
     pub(crate) fn on_container(&self, command: &str, id: &str) -> Output {
         let output = self.engine.docker(&[command, id]).output().expect("docker");

@@ -119,6 +119,11 @@ fn replicas_are_restarted_one_by_one(
     }
     let outcomes = load.stop();
     figures.rolling.failed = failed(&outcomes).len() as u64;
+    if figures.rolling.failed > 0 {
+        for server in BALANCED {
+            println!("{server}: {}", composition.balancer_log(server));
+        }
+    }
     nobody_failed(&outcomes);
     let jobs = every_write_had_its_effect_once(composition, &outcomes);
     figures.rolling.rounds = rounds;
