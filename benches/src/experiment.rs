@@ -151,9 +151,9 @@ pub fn find(name: &str) -> anyhow::Result<Experiment> {
 pub enum Preset {
     /// Seconds: shows that everything works, gives no verdict.
     Smoke,
-    /// Under four minutes: enough for a verdict on cost.
+    /// About four minutes: enough for a verdict on cost.
     Quick,
-    /// Under half an hour: narrow intervals, goodput on both pages.
+    /// About half an hour: narrow intervals, goodput on both pages.
     Standard,
     /// Hours: for publication.
     Full,
