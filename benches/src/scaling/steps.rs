@@ -12,12 +12,9 @@ use super::{
 use crate::{
     executor::GENERATOR,
     fleet::deployment::View,
-    load::{Generator, Target, Visit, poisson},
+    load::{CROWD, Generator, Target, Visit, poisson},
     probe::{self, Scope, Watched},
 };
-
-/// Requests before the first step, not counted, for each server that runs.
-const WARM_UP: usize = 40;
 
 /// How often a step that counts for nothing is tried again.
 const ATTEMPTS: u32 = 3;
@@ -97,10 +94,13 @@ impl Steps<'_> {
 }
 
 impl Observer<'_> {
-    /// Asks for some pages that don't count.
+    /// Asks for some pages that don't count, enough of them at once that every server opens all its
+    /// connections to the database. Those that are opened later take CPU of the database, and time of
+    /// the pages that come meanwhile.
     pub(crate) async fn warm_up(&self) -> anyhow::Result<()> {
-        let requests = WARM_UP * self.view.watched.len();
-        self.generator.warm(self.target.clone(), requests).await.map(drop)
+        // In setups of one server it may have more of them than where there are several.
+        let visitors = CROWD * (self.view.watched.len() + 1);
+        self.generator.turns(self.target.clone(), visitors, 10 * visitors).await.map(drop)
     }
 
     /// Everything whose CPU is told apart.
