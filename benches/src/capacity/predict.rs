@@ -1,6 +1,7 @@
-//! From demands to what a setup will come to. The knee follows from the utilisation law; that an SLO is
-//! kept up to a certain share of it, and what of a page's time is not CPU, is taken from setups whose
-//! goodputs are known. Intervals are as wide as what was known has missed by.
+//! From demands to what a setup will come to. The knee follows from the utilisation law. By how much each
+//! tier takes less for a page when it has more to do, that an SLO is kept up to a certain share of the
+//! knee, and what of a page's time is not CPU, is taken from setups whose goodputs are known. Intervals
+//! are as wide as what was known has missed by.
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
@@ -121,7 +122,8 @@ struct Known<'a> {
 /// What an arm has shown.
 struct Shown {
     goodput: Scatter,
-    per_cpu: Scatter,
+    /// By tier: pages per CPU-second at the goodput, and what its demand at moderate rates says.
+    busy: BTreeMap<&'static str, Scatter>,
     latency: Scatter,
     delay_ms: [f64; CLASSES],
     /// Pages a second of one unit, and pages per CPU-second; and the curve through all units.
@@ -179,9 +181,16 @@ pub fn units(setup: &Setup, unit: Budget) -> u32 {
     Budget::of(&setup.topology).cpu.0 / unit.cpu.0.max(1)
 }
 
-/// What is busy first, and the rate at which it is.
-fn knee(stations: &[(&'static str, Station)]) -> Option<(&'static str, Station, f64)> {
-    let bare: Vec<Station> = stations.iter().map(|(_, station)| *station).collect();
+/// What is busy first, and the rate at which it is, where each tier takes as much for a page as it was
+/// seen to take when there was much to do.
+fn knee(
+    stations: &[(&'static str, Station)],
+    busy: &BTreeMap<&'static str, Scatter>,
+) -> Option<(&'static str, Station, f64)> {
+    let gain = |tier: &str| busy.get(tier).map_or(1.0, |seen| seen.mean.exp());
+    let seen =
+        |(tier, it): &(&'static str, Station)| Station { demand: it.demand / gain(tier), ..*it };
+    let bare: Vec<Station> = stations.iter().map(seen).collect();
     let (name, station) = stations[network::bottleneck(&bare)?];
     Some((name, station, network::knee(&bare)))
 }
@@ -210,16 +219,21 @@ impl Machine<'_> {
 
 impl Shown {
     fn of(facts: Facts<'_>, machine: Machine<'_>, arm: Arm) -> Option<Self> {
-        let (mut goodputs, mut per_cpus, mut unit) = (Vec::new(), Vec::new(), Vec::new());
-        let mut points = Vec::new();
+        let mut logs: BTreeMap<&'static str, Vec<f64>> = BTreeMap::new();
         for Known { setting, goodput, step } in facts.known(arm) {
-            let (tier, station, limit) = knee(&machine.stations(setting)?)?;
-            let theory = per_cpu(station, machine.cores(setting, tier), limit);
-            let found = measured_per_cpu(step, tier)?;
+            for (tier, station) in machine.stations(setting)? {
+                let theory = per_cpu(station, machine.cores(setting, tier), goodput);
+                logs.entry(tier).or_default().push((measured_per_cpu(step, tier)? / theory).ln());
+            }
+        }
+        let busy = logs.into_iter().map(|(tier, logs)| Some((tier, Scatter::of(&logs)?)));
+        let busy = busy.collect::<Option<_>>()?;
+        let (mut goodputs, mut unit, mut points) = (Vec::new(), Vec::new(), Vec::new());
+        for Known { setting, goodput, step } in facts.known(arm) {
+            let (tier, _, limit) = knee(&machine.stations(setting)?, &busy)?;
             goodputs.push((goodput / limit).ln());
-            per_cpus.push((found / theory).ln());
             let units = f64::from(setting.units);
-            unit.push([goodput / units, found]);
+            unit.push([goodput / units, measured_per_cpu(step, tier)?]);
             points.push((units, goodput));
         }
         let mean = |of: usize| unit.iter().map(|it| it[of]).sum::<f64>() / unit.len() as f64;
@@ -227,7 +241,7 @@ impl Shown {
         let (delay_ms, latency) = delays(facts, machine, arm)?;
         Some(Self {
             goodput: Scatter::of(&goodputs)?,
-            per_cpu: Scatter::of(&per_cpus)?,
+            busy,
             latency,
             delay_ms,
             unit: [mean(0), mean(1)],
@@ -237,7 +251,7 @@ impl Shown {
 
     fn cell(&self, machine: Machine<'_>, setting: Setting<'_>, seed: u64) -> Option<Cell> {
         let Setting { arm, setup, units, mix } = setting;
-        let (tier, station, limit) = knee(&machine.stations(setting)?)?;
+        let (tier, station, limit) = knee(&machine.stations(setting)?, &self.busy)?;
         let n = f64::from(units);
         let theory = per_cpu(station, machine.cores(setting, tier), limit);
         let loads = LOADS.into_iter().map(|share| {
@@ -258,7 +272,7 @@ impl Shown {
                 law: rounded(self.law.at(n)),
             },
             per_cpu: Predicted {
-                model: self.per_cpu.around(theory),
+                model: self.busy.get(tier)?.around(theory),
                 linear: rounded(self.unit[1]),
                 law: rounded(self.unit[1] * self.law.at(n) / (n * self.law.gamma)),
             },

@@ -16,9 +16,9 @@ use super::{Kind, queue::How};
 /// The most that are taken ahead.
 const AHEAD: usize = 1_000;
 
-/// How many are taken ahead for each that ended within the last round: so a thousand short jobs are
-/// reached in a few rounds.
-const FOR_EACH_DONE: usize = 8;
+/// How many are taken ahead for each that ended within the last round: a kind with 64 slots and short jobs
+/// takes a thousand in its second round.
+const FOR_EACH_DONE: usize = 16;
 
 /// One kind's jobs.
 pub(crate) struct Lane {

@@ -96,6 +96,8 @@ impl Wake {
         match bind(&self.sockets, &socket) {
             Ok(datagrams) => {
                 let here = self.here.clone();
+                // What came while nobody listened.
+                here.notify_one();
                 let task = tokio::spawn(async move {
                     while datagrams.recv(&mut [0; 1]).await.is_ok() {
                         here.notify_one();

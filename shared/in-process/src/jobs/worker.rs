@@ -127,8 +127,8 @@ impl Worker {
         poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut pause = Duration::ZERO;
         tracing::info!(worker = self.name, "takes jobs");
-        // After the first look, which would wait for another connection otherwise; and before the next,
-        // because what came in between told nobody.
+        // After the first look, which would wait for another connection otherwise. What comes in between
+        // tells nobody, so who begins to listen is woken at once.
         let mut listening = None;
         while (&mut stop).now_or_never().is_none() {
             if let Err(error) = self.exchange().await {
@@ -139,8 +139,6 @@ impl Worker {
             }
             if listening.is_none() {
                 listening = Some(jobs.wake.listen(&self.app.db).await);
-                self.look_again();
-                continue;
             }
             tokio::select! {
                 // In this order: the end comes first, and the clock is not kept waiting by those

@@ -74,7 +74,10 @@ pub(crate) async fn run(run: &Run<'_>, task: Synthetic) -> Result<Finished, Fail
     let load = &task.load;
     for _ in 0..load.rounds.unwrap_or(1) {
         compute(run, load.cpu_ms, load.slice_ms, || Spin).await;
-        tokio::time::sleep(millis(load.sleep_ms)).await;
+        // To sleep for no time takes a millisecond: a timer goes off at the next one.
+        if load.sleep_ms > 0 {
+            tokio::time::sleep(millis(load.sleep_ms)).await;
+        }
         read(run, load.database_ms).await?;
         let mebibytes = load.memory_mib;
         compute(run, load.memory_ms, load.slice_ms, move || Walk::new(mebibytes)).await;
