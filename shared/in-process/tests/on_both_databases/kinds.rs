@@ -76,6 +76,29 @@ async fn related_articles_are_those_that_share_rare_words() {
     }
 }
 
+/// Their jobs run beside each other: one may read who there is before the other is among them, and write
+/// its list after the other has put both on the lists.
+#[tokio::test(flavor = "multi_thread")]
+async fn articles_that_are_written_at_the_same_time_find_each_other() {
+    for fixture in &fixture::all().await {
+        let (app, on) = (&fixture.app, fixture.on());
+        let ada = fixture.signed_in("ada").await;
+        let mut pairs = Vec::new();
+        for pair in 0..40 {
+            let body = format!("levain{pair} autolyse{pair} banneton{pair}");
+            let title = format!("Crumb{pair}");
+            let one = app.create_article(&ada, article(&title, &body)).await.unwrap();
+            let other = app.create_article(&ada, article(&title, &body)).await.unwrap();
+            pairs.push([one.slug, other.slug]);
+        }
+        app.drain_jobs().await.unwrap();
+        for (pair, slugs) in pairs.iter().enumerate() {
+            assert_eq!(related(app, &slugs[0]).await, slugs[1..], "{on}, {pair}");
+            assert_eq!(related(app, &slugs[1]).await, slugs[..1], "{on}, {pair}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn related_articles_computed_twice_are_the_same() {
     for fixture in &fixture::all().await {

@@ -195,6 +195,7 @@ async fn candidates(
     const POSTINGS_OF: &str = "
         select article_id from article_term where term_id = $1 order by article_id desc limit $2";
     const LISTS: &str = "select article_id from related_article where related_id = $1 limit $2";
+    const LISTED_HERE: &str = "select related_id from related_article where article_id = $1";
     let mut own = words(app, BTreeSet::from([article])).await?;
     let Some(own_words) = own.get(&article) else { return Ok(own) };
 
@@ -212,10 +213,12 @@ async fn candidates(
     nearest.sort_by_key(|(other, worth)| (-worth, -other));
     let mut chosen: BTreeSet<i64> =
         nearest.into_iter().take(CANDIDATES).map(|(other, _)| other).collect();
-    // And those on whose lists it is already: they may have to let it go.
+    // And those on whose lists it is already, and those on its own: they may have to part.
     let lists: Vec<i64> = on_read!(&app.db, db => sqlx::query_scalar(LISTS)
         .bind(article).bind(LISTED).fetch_all(db).await)?;
-    chosen.extend(lists);
+    let listed: Vec<i64> = on_read!(&app.db, db => sqlx::query_scalar(LISTED_HERE)
+        .bind(article).fetch_all(db).await)?;
+    chosen.extend(lists.into_iter().chain(listed));
     own.extend(words(app, chosen).await?);
     Ok(own)
 }
@@ -257,8 +260,7 @@ fn likenesses(
 /// Puts the article on the lists of those that it is like, and those on its own; each list keeps the
 /// best.
 async fn offer(tx: &mut Tx, article: i64, likenesses: &BTreeMap<i64, i64>) -> sqlx::Result<()> {
-    const LEAVE: &str = "delete from related_article where article_id = $1 or related_id = $1";
-    in_tx!(tx, db => sqlx::query(LEAVE).bind(article).execute(db).await.map(drop))?;
+    leave(tx, article, likenesses.keys().copied()).await?;
     let alike: BTreeMap<_, _> = likenesses.iter().filter(|(_, score)| **score > 0).collect();
     if alike.is_empty() {
         return Ok(());
@@ -285,6 +287,32 @@ async fn offer(tx: &mut Tx, article: i64, likenesses: &BTreeMap<i64, i64>) -> sq
         query.build().execute(db).await.map(drop)
     })?;
     shorten(tx, alike.into_keys().chain([&article]).copied().collect()).await
+}
+
+/// Takes the article off the lists of these others, and them off its own. Whoever else is there has come
+/// since this job read who there is, by a job of their own, which knew more.
+async fn leave(
+    tx: &mut Tx,
+    article: i64,
+    others: impl Iterator<Item = i64> + Clone,
+) -> sqlx::Result<()> {
+    if others.clone().next().is_none() {
+        return Ok(());
+    }
+    in_tx!(tx, db => {
+        let mut query = QueryBuilder::new("delete from related_article where ");
+        let sides = [("article_id", "related_id"), ("related_id", "article_id")];
+        for (or, (of, to)) in ["", " or "].into_iter().zip(sides) {
+            query.push(format_args!("{or}({of} = ")).push_bind(article);
+            query.push(format_args!(" and {to} in ("));
+            let mut ids = query.separated(", ");
+            for other in others.clone() {
+                ids.push_bind(other);
+            }
+            query.push("))");
+        }
+        query.build().execute(db).await.map(drop)
+    })
 }
 
 /// Leaves the best on each of these lists.
