@@ -90,13 +90,13 @@ pub(crate) async fn run(run: &Run<'_>, Related { article }: Related) -> Result<F
     run.progress(1, 2);
 
     let articles = article_count(app).await?;
-    let candidates = candidates(app, article, articles).await?;
-    let likenesses = app.jobs.compute.run(move || likenesses(article, candidates, articles)).await;
+    let (candidates, on_more_lists) = candidates(app, article, articles).await?;
+    let others = app.jobs.compute.run(move || likenesses(article, candidates, articles)).await;
     let mut tx = run.begin().await?;
     if is_gone {
         forget(run, &mut tx, article).await?;
     } else {
-        offer(&mut tx, article, &likenesses).await?;
+        offer(&mut tx, article, &Company { others, on_more_lists }).await?;
     }
     // The lists and the job's end are one.
     run.commit_and_finish(tx).await
@@ -186,18 +186,19 @@ async fn count_terms(tx: &mut Tx, changes: &BTreeMap<&String, i64>) -> sqlx::Res
     })
 }
 
-/// The words of an article and of those that may be related to it, by article.
+/// The words of an article and of those that may be related to it, by article; and whether it is on more
+/// lists than that.
 async fn candidates(
     app: &InProcess,
     article: i64,
     articles: i64,
-) -> sqlx::Result<BTreeMap<i64, Words>> {
+) -> sqlx::Result<(BTreeMap<i64, Words>, bool)> {
     const POSTINGS_OF: &str = "
         select article_id from article_term where term_id = $1 order by article_id desc limit $2";
     const LISTS: &str = "select article_id from related_article where related_id = $1 limit $2";
     const LISTED_HERE: &str = "select related_id from related_article where article_id = $1";
     let mut own = words(app, BTreeSet::from([article])).await?;
-    let Some(own_words) = own.get(&article) else { return Ok(own) };
+    let Some(own_words) = own.get(&article) else { return Ok((own, false)) };
 
     // The more of the rare words an article shares, the sooner it is looked at.
     let mut shared: BTreeMap<i64, i64> = BTreeMap::new();
@@ -218,9 +219,10 @@ async fn candidates(
         .bind(article).bind(LISTED).fetch_all(db).await)?;
     let listed: Vec<i64> = on_read!(&app.db, db => sqlx::query_scalar(LISTED_HERE)
         .bind(article).fetch_all(db).await)?;
+    let on_more_lists = lists.len() as i64 == LISTED;
     chosen.extend(lists.into_iter().chain(listed));
     own.extend(words(app, chosen).await?);
-    Ok(own)
+    Ok((own, on_more_lists))
 }
 
 async fn words(app: &InProcess, of: BTreeSet<i64>) -> sqlx::Result<BTreeMap<i64, Words>> {
@@ -257,11 +259,19 @@ fn likenesses(
     candidates.into_iter().map(likeness).collect()
 }
 
+/// Whom an article was compared with.
+struct Company {
+    /// How alike each of them is.
+    others: BTreeMap<i64, i64>,
+    /// Whether it is on lists of still others.
+    on_more_lists: bool,
+}
+
 /// Puts the article on the lists of those that it is like, and those on its own; each list keeps the
 /// best.
-async fn offer(tx: &mut Tx, article: i64, likenesses: &BTreeMap<i64, i64>) -> sqlx::Result<()> {
-    leave(tx, article, likenesses.keys().copied()).await?;
-    let alike: BTreeMap<_, _> = likenesses.iter().filter(|(_, score)| **score > 0).collect();
+async fn offer(tx: &mut Tx, article: i64, company: &Company) -> sqlx::Result<()> {
+    leave(tx, article, company).await?;
+    let alike: BTreeMap<_, _> = company.others.iter().filter(|(_, score)| **score > 0).collect();
     if alike.is_empty() {
         return Ok(());
     }
@@ -289,14 +299,12 @@ async fn offer(tx: &mut Tx, article: i64, likenesses: &BTreeMap<i64, i64>) -> sq
     shorten(tx, alike.into_keys().chain([&article]).copied().collect()).await
 }
 
-/// Takes the article off the lists of these others, and them off its own. Whoever else is there has come
-/// since this job read who there is, by a job of their own, which knew more.
-async fn leave(
-    tx: &mut Tx,
-    article: i64,
-    others: impl Iterator<Item = i64> + Clone,
-) -> sqlx::Result<()> {
-    if others.clone().next().is_none() {
+/// Takes the article off the lists of those that it was compared with, and them off its own. Whoever else
+/// is there has come meanwhile, by a job of their own that knew of both, and stays. Where it is on more
+/// lists than were looked at, nobody can tell, and it leaves them all.
+async fn leave(tx: &mut Tx, article: i64, company: &Company) -> sqlx::Result<()> {
+    let Company { others, on_more_lists } = company;
+    if others.is_empty() && !on_more_lists {
         return Ok(());
     }
     in_tx!(tx, db => {
@@ -304,12 +312,15 @@ async fn leave(
         let sides = [("article_id", "related_id"), ("related_id", "article_id")];
         for (or, (of, to)) in ["", " or "].into_iter().zip(sides) {
             query.push(format_args!("{or}({of} = ")).push_bind(article);
-            query.push(format_args!(" and {to} in ("));
-            let mut ids = query.separated(", ");
-            for other in others.clone() {
-                ids.push_bind(other);
+            if !on_more_lists {
+                query.push(format_args!(" and {to} in ("));
+                let mut ids = query.separated(", ");
+                for other in others.keys() {
+                    ids.push_bind(*other);
+                }
+                query.push(")");
             }
-            query.push("))");
+            query.push(")");
         }
         query.build().execute(db).await.map(drop)
     })
@@ -357,4 +368,56 @@ async fn forget(run: &Run<'_>, tx: &mut Tx, article: i64) -> sqlx::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use conduit::{Caller, Conduit, NewArticle, Password, Registration, RequestId};
+
+    use super::*;
+    use crate::{DatabaseArgs, IdentityArgs, Options};
+
+    fn caller(token: Option<conduit::Token>) -> Caller {
+        Caller::new(token, RequestId::parse("none").unwrap(), Duration::from_secs(20))
+    }
+
+    /// Two articles are written at the same time. The job of the first reads who there is before the
+    /// second is among them, and writes after the second's has put both on each other's lists.
+    #[tokio::test]
+    async fn who_has_come_meanwhile_stays_on_the_lists() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = DatabaseArgs::in_data_dir(folder.path());
+        crate::migrate(&database).await.unwrap();
+        let identity = IdentityArgs::default();
+        let app = InProcess::connect(&database, &identity, Options::default()).await.unwrap();
+        let ada = Registration {
+            username: "ada".into(),
+            email: "ada@example.com".into(),
+            password: Password::new("12345678"),
+        };
+        let ada = caller(Some(app.register(&caller(None), ada).await.unwrap().token));
+        let mut slugs = Vec::new();
+        for _ in 0..2 {
+            let new = NewArticle {
+                title: "Sourdough".into(),
+                description: "d".into(),
+                body: "levain autolyse".into(),
+                tag_list: Vec::new(),
+            };
+            slugs.push(app.create_article(&ada, new).await.unwrap().slug);
+        }
+        app.drain_jobs().await.unwrap();
+
+        let nobody = Company { others: BTreeMap::new(), on_more_lists: false };
+        let mut tx = app.db.begin().await.unwrap();
+        offer(&mut tx, 1, &nobody).await.unwrap();
+        tx.commit().await.unwrap();
+        for (one, other) in [(0, 1), (1, 0)] {
+            let related = app.related(&ada, &slugs[one]).await.unwrap();
+            let related: Vec<_> = related.iter().map(|article| &article.slug).collect();
+            assert_eq!(related, [&slugs[other]]);
+        }
+    }
 }
