@@ -13,8 +13,8 @@ use crate::{
 };
 
 impl InProcess {
-    /// Puts a job into the table without any cause, due long ago; `running` stands for one that a worker
-    /// has left.
+    /// Puts a job into the table without any cause, due long ago and before all others: it has its turn
+    /// however many of them wait. `running` stands for one that a worker has left.
     ///
     /// # Errors
     /// The database's, here and below.
@@ -28,7 +28,7 @@ impl InProcess {
         const PLANT: &str = "
             insert into job (kind, task, state, due_at, priority, attempts, fence, max_attempts,
                 request_id, created_at)
-            values ($1, $2, $3, $4, 100, 0, 1, $5, 'planted', $4)";
+            values ($1, $2, $3, $4, 0, 0, 1, $5, 'planted', $4)";
         let due = DateTime::<Utc>::UNIX_EPOCH;
         on_write!(&self.db, db => sqlx::query(PLANT).bind(kind).bind(Json(&task)).bind(state)
             .bind(due).bind(max_attempts).execute(db).await.map(drop))
