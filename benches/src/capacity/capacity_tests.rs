@@ -124,7 +124,7 @@ impl World {
     fn step(&mut self, setup: &Setup, mix: &Mix, rate: f64, seed: u64) -> Step {
         let arm = arm(&setup.topology);
         let setting = Setting { arm, setup, units: 1, mix };
-        let mean_ms = self.machine().mean_ms(setting, rate, DELAY, (300, seed)).unwrap_or(99.0);
+        let mean_ms = self.machine().mean_ms(setting, rate, |_| 1.0, DELAY, (300, seed)).unwrap_or(99.0);
         let mut step = crate::scaling::step_of(rate, 1);
         let pages = step.scheduled as f64;
         let us = (mean_ms * self.off() * 1e3) as u64;
@@ -239,7 +239,7 @@ fn more_replicas_and_another_mix_are_predicted_and_better_than_by_straight_lines
         assert!(cell.per_cpu.model.low < cell.per_cpu.model.high);
         for load in &cell.loads {
             let rate = load.rate;
-            let mean = world.machine().mean_ms(*setting, rate, DELAY, (4_000, 9)).unwrap();
+            let mean = world.machine().mean_ms(*setting, rate, |_| 1.0, DELAY, (4_000, 9)).unwrap();
             assert!((load.mean_ms.value / mean - 1.0).abs() < 0.15, "{load:?} {mean}");
         }
     }

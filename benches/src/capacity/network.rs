@@ -64,16 +64,22 @@ impl Machine<'_> {
         Some(all)
     }
 
-    /// Mean time of a page, milliseconds, with so much of mere delay for each kind of page.
+    /// Mean time of a page, milliseconds, with so much of mere delay for each kind of page, where each
+    /// tier gets `gain` times as many pages out of its CPU as its demand says.
     pub(super) fn mean_ms(
         &self,
         setting: Setting<'_>,
         rate: f64,
+        gain: impl Fn(&str) -> f64,
         delay_ms: [f64; CLASSES],
         (requests, seed): (usize, u64),
     ) -> Option<f64> {
-        let servers = self.servers(setting)?;
+        let mut servers = self.servers(setting)?;
+        for (role, server) in &mut servers {
+            server.pages_ms = server.pages_ms.map(|ms| ms / gain(role.name()));
+        }
         let (beside, _) = self.beside(setting)?;
+        let beside = beside.map(|ms| ms / gain(BESIDE));
         let mut tiers: Vec<Tier> =
             servers.iter().map(|(_, server)| server.tier(setting.setup)).collect();
         tiers.push(Tier { core: Some(CORES[1]), ..free(Discipline::Sharing) });

@@ -1,7 +1,9 @@
-//! From demands to what a setup will come to. The knee follows from the utilisation law. By how much each
-//! tier takes less for a page when it has more to do, that an SLO is kept up to a certain share of the
-//! knee, and what of a page's time is not CPU, is taken from setups whose goodputs are known. Intervals
-//! are as wide as what was known has missed by.
+//! From demands to what a setup will come to. The knee follows from the utilisation law. Three things no
+//! law tells; they are taken from setups that are known: by how much each tier takes less for a page when
+//! it has more to do, and more when it shares its core with more servers; up to which share of the knee an
+//! SLO is kept; and what of a page's time is not CPU. Between two known numbers of units the first two lie
+//! on a straight line, and beyond all of them they stay as they are at the nearest. Intervals are as wide
+//! as what was known has missed by.
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
@@ -121,21 +123,29 @@ struct Known<'a> {
 
 /// What an arm has shown.
 struct Shown {
-    goodput: Scatter,
-    /// By tier: pages per CPU-second at the goodput, and what its demand at moderate rates says.
-    busy: BTreeMap<&'static str, Scatter>,
-    latency: Scatter,
+    goodput: Curve,
+    /// At the goodput.
+    busy: Gains,
+    /// At moderate rates.
+    moderate: Gains,
+    latency: Curve,
     delay_ms: [f64; CLASSES],
     /// Pages a second of one unit, and pages per CPU-second; and the curve through all units.
     unit: [f64; 2],
     law: Law,
 }
 
-/// By what factor measurements differ from a model: its mean and spread on the logarithm.
-#[derive(Clone, Copy, Debug)]
-struct Scatter {
-    mean: f64,
+/// By tier: pages per CPU-second, and what its demand says of them.
+type Gains = BTreeMap<&'static str, Curve>;
+
+/// By what factor measurements differ from a model, on the logarithm.
+#[derive(Clone, Debug)]
+struct Curve {
+    /// Numbers of units, from low to high, with the mean there.
+    means: Vec<(f64, f64)>,
+    /// Around these means.
     spread: f64,
+    /// Measurements behind it.
     n: usize,
 }
 
@@ -174,6 +184,16 @@ impl<'a> Facts<'a> {
             })
         })
     }
+
+    /// The samples of an arm that count.
+    fn sampled(self, arm: Arm) -> impl Iterator<Item = (Setting<'a>, &'a Step)> {
+        let counted = move |it: &&Sample| it.arm == arm && it.step.void.is_none();
+        self.samples.iter().filter(counted).filter_map(move |Sample { setup, mix, step, .. }| {
+            let setup = self.setups.iter().find(|known| known.name() == setup)?;
+            let units = units(setup, self.unit);
+            Some((Setting { arm, setup, units, mix }, step))
+        })
+    }
 }
 
 /// How many units of the budget a setup has.
@@ -185,14 +205,21 @@ pub fn units(setup: &Setup, unit: Budget) -> u32 {
 /// seen to take when there was much to do.
 fn knee(
     stations: &[(&'static str, Station)],
-    busy: &BTreeMap<&'static str, Scatter>,
+    busy: &Gains,
+    units: u32,
 ) -> Option<(&'static str, Station, f64)> {
-    let gain = |tier: &str| busy.get(tier).map_or(1.0, |seen| seen.mean.exp());
-    let seen =
-        |(tier, it): &(&'static str, Station)| Station { demand: it.demand / gain(tier), ..*it };
+    let seen = |(tier, it): &(&'static str, Station)| Station {
+        demand: it.demand / gain(busy, tier, units),
+        ..*it
+    };
     let bare: Vec<Station> = stations.iter().map(seen).collect();
     let (name, station) = stations[network::bottleneck(&bare)?];
     Some((name, station, network::knee(&bare)))
+}
+
+/// What a tier gets out of its CPU, by what was seen of it.
+fn gain(gains: &Gains, tier: &str, units: u32) -> f64 {
+    gains.get(tier).map_or(1.0, |seen| seen.at(units).exp())
 }
 
 /// Pages for each CPU-second of a tier, at this rate: with what it uses anyway.
@@ -207,6 +234,22 @@ pub fn measured_per_cpu(step: &Step, tier: &str) -> Option<f64> {
 }
 
 impl Machine<'_> {
+    /// What each tier got out of its CPU in these steps.
+    fn gains<'a>(
+        &self,
+        steps: impl Iterator<Item = (Setting<'a>, &'a Step)>,
+    ) -> Option<Gains> {
+        let mut logs: BTreeMap<&'static str, Vec<(u32, f64)>> = BTreeMap::new();
+        for (setting, step) in steps {
+            for (tier, station) in self.stations(setting)? {
+                let theory = per_cpu(station, self.cores(setting, tier), step.rate);
+                let log = (measured_per_cpu(step, tier)? / theory).ln();
+                logs.entry(tier).or_default().push((setting.units, log));
+            }
+        }
+        logs.into_iter().map(|(tier, logs)| Some((tier, Curve::of(&logs)?))).collect()
+    }
+
     /// CPU of a tier, cores, before what it uses anyway.
     fn cores(&self, setting: Setting<'_>, tier: &str) -> f64 {
         let of = setting.setup.topology.tiers.iter().find(|it| it.role.name() == tier);
@@ -219,29 +262,23 @@ impl Machine<'_> {
 
 impl Shown {
     fn of(facts: Facts<'_>, machine: Machine<'_>, arm: Arm) -> Option<Self> {
-        let mut logs: BTreeMap<&'static str, Vec<f64>> = BTreeMap::new();
-        for Known { setting, goodput, step } in facts.known(arm) {
-            for (tier, station) in machine.stations(setting)? {
-                let theory = per_cpu(station, machine.cores(setting, tier), goodput);
-                logs.entry(tier).or_default().push((measured_per_cpu(step, tier)? / theory).ln());
-            }
-        }
-        let busy = logs.into_iter().map(|(tier, logs)| Some((tier, Scatter::of(&logs)?)));
-        let busy = busy.collect::<Option<_>>()?;
+        let busy = machine.gains(facts.known(arm).map(|it| (it.setting, it.step)))?;
+        let moderate = machine.gains(facts.sampled(arm))?;
         let (mut goodputs, mut unit, mut points) = (Vec::new(), Vec::new(), Vec::new());
         for Known { setting, goodput, step } in facts.known(arm) {
-            let (tier, _, limit) = knee(&machine.stations(setting)?, &busy)?;
-            goodputs.push((goodput / limit).ln());
+            let (tier, _, limit) = knee(&machine.stations(setting)?, &busy, setting.units)?;
+            goodputs.push((setting.units, (goodput / limit).ln()));
             let units = f64::from(setting.units);
             unit.push([goodput / units, measured_per_cpu(step, tier)?]);
             points.push((units, goodput));
         }
         let mean = |of: usize| unit.iter().map(|it| it[of]).sum::<f64>() / unit.len() as f64;
         let law = Law::fit(&points, &vec![1; points.len()])?;
-        let (delay_ms, latency) = delays(facts, machine, arm)?;
+        let (delay_ms, latency) = delays(facts, machine, arm, &moderate)?;
         Some(Self {
-            goodput: Scatter::of(&goodputs)?,
+            goodput: Curve::of(&goodputs)?,
             busy,
+            moderate,
             latency,
             delay_ms,
             unit: [mean(0), mean(1)],
@@ -251,14 +288,15 @@ impl Shown {
 
     fn cell(&self, machine: Machine<'_>, setting: Setting<'_>, seed: u64) -> Option<Cell> {
         let Setting { arm, setup, units, mix } = setting;
-        let (tier, station, limit) = knee(&machine.stations(setting)?, &self.busy)?;
+        let (tier, station, limit) = knee(&machine.stations(setting)?, &self.busy, units)?;
         let n = f64::from(units);
         let theory = per_cpu(station, machine.cores(setting, tier), limit);
         let loads = LOADS.into_iter().map(|share| {
             let rate = rounded(share * limit);
+            let gain = |tier: &str| gain(&self.moderate, tier, units);
             let play = (REQUESTS[1], seed);
-            let mean = machine.mean_ms(setting, rate, self.delay_ms, play)?;
-            Some(Load { rate, share, mean_ms: self.latency.around(mean) })
+            let mean = machine.mean_ms(setting, rate, gain, self.delay_ms, play)?;
+            Some(Load { rate, share, mean_ms: self.latency.around(units, mean) })
         });
         Some(Cell {
             arm,
@@ -267,12 +305,12 @@ impl Shown {
             mix: mix.clone(),
             binds: tier.to_owned(),
             goodput: Predicted {
-                model: self.goodput.around(limit),
+                model: self.goodput.around(units, limit),
                 linear: rounded(n * self.unit[0]),
                 law: rounded(self.law.at(n)),
             },
             per_cpu: Predicted {
-                model: self.busy.get(tier)?.around(theory),
+                model: self.busy.get(tier)?.around(units, theory),
                 linear: rounded(self.unit[1]),
                 law: rounded(self.unit[1] * self.law.at(n) / (n * self.law.gamma)),
             },
@@ -283,45 +321,95 @@ impl Shown {
 
 /// What of a page's time is neither CPU nor waiting for it, for each kind of page: what is left of the
 /// samples' times when that has been simulated. And how far off the simulation is with it.
-fn delays(facts: Facts<'_>, machine: Machine<'_>, arm: Arm) -> Option<([f64; CLASSES], Scatter)> {
+fn delays(
+    facts: Facts<'_>,
+    machine: Machine<'_>,
+    arm: Arm,
+    moderate: &Gains,
+) -> Option<([f64; CLASSES], Curve)> {
     let (mut rows, mut left, mut weights, mut all) = (vec![], vec![], vec![], vec![]);
-    let counted = facts.samples.iter().filter(|it| it.arm == arm && it.step.void.is_none());
-    for sample in counted {
-        let setup = facts.setups.iter().find(|setup| setup.name() == sample.setup)?;
-        // How many units it has makes no difference here.
-        let setting = Setting { arm, setup, units: 1, mix: &sample.mix };
-        let Some(measured) = sample.step.mean_ms() else { continue };
+    for (setting, step) in facts.sampled(arm) {
+        let Some(measured) = step.mean_ms() else { continue };
+        let Setting { units, mix, .. } = setting;
+        let gain = |tier: &str| gain(moderate, tier, units);
         let play = (REQUESTS[0], facts.seed.wrapping_add(all.len() as u64));
-        let simulated = machine.mean_ms(setting, sample.step.rate, [0.0; CLASSES], play)?;
-        rows.push(sample.mix.shares());
+        let simulated = machine.mean_ms(setting, step.rate, gain, [0.0; CLASSES], play)?;
+        rows.push(mix.shares());
         left.push(measured - simulated);
         weights.push(1.0 / (measured * measured));
-        all.push((measured, simulated, sample.mix.shares()));
+        all.push((units, measured, simulated, mix.shares()));
     }
     // Where less than nothing is left there is no delay.
     let delay = non_negative(&rows, &left, &weights).unwrap_or_default();
-    let off = all.iter().map(|(measured, simulated, shares)| {
-        (measured / (simulated + network::mixed(&delay, shares))).ln()
+    let off = all.iter().map(|(units, measured, simulated, shares)| {
+        (*units, (measured / (simulated + network::mixed(&delay, shares))).ln())
     });
-    Some((delay, Scatter::of(&off.collect::<Vec<_>>())?))
+    Some((delay, Curve::of(&off.collect::<Vec<_>>())?))
 }
 
-impl Scatter {
-    /// `None` below two.
-    fn of(logs: &[f64]) -> Option<Self> {
-        let n = logs.len();
-        let mean = logs.iter().sum::<f64>() / n as f64;
-        let squares: f64 = logs.iter().map(|log| (log - mean).powi(2)).sum();
-        (n >= 2).then(|| Self { mean, spread: (squares / (n - 1) as f64).sqrt(), n })
+impl Curve {
+    /// Of measurements, each with its number of units. `None` where no two have the same number: then
+    /// nothing says how much they scatter.
+    fn of(logs: &[(u32, f64)]) -> Option<Self> {
+        let mut at: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
+        for (units, log) in logs {
+            at.entry(*units).or_default().push(*log);
+        }
+        let freedom = logs.len().checked_sub(at.len()).filter(|left| *left > 0)?;
+        let mut squares = 0.0;
+        let means = at.iter().map(|(units, logs)| {
+            let mean = logs.iter().sum::<f64>() / logs.len() as f64;
+            squares += logs.iter().map(|log| (log - mean).powi(2)).sum::<f64>();
+            (f64::from(*units), mean)
+        });
+        let means = means.collect();
+        Some(Self { means, spread: (squares / freedom as f64).sqrt(), n: logs.len() })
+    }
+
+    /// At so many units.
+    fn at(&self, units: u32) -> f64 {
+        let x = f64::from(units);
+        let after = self.means.partition_point(|(at, _)| *at < x);
+        match (after.checked_sub(1).map(|before| self.means[before]), self.means.get(after)) {
+            (Some((x0, y0)), Some((x1, y1))) => y0 + (y1 - y0) * (x - x0) / (x1 - x0),
+            (Some((_, y)), None) | (None, Some(&(_, y))) => y,
+            (None, None) => 0.0,
+        }
     }
 
     /// What the next measurement will be where a model says `theory`: the textbook's prediction interval
-    /// for one more of `n` (Davison & Hinkley 1997, §6.3.3).
-    fn around(self, theory: f64) -> Estimate {
-        let n = self.n as f64;
-        let half = student_t(CONFIDENCE, self.n - 1) * self.spread * (1.0 + 1.0 / n).sqrt();
-        let middle = theory.ln() + self.mean;
+    /// for one more of `n` (Davison & Hinkley 1997, §6.3.3), where as many are behind each mean.
+    fn around(&self, units: u32, theory: f64) -> Estimate {
+        let (n, groups) = (self.n, self.means.len());
+        let more = (1.0 + groups as f64 / n as f64).sqrt();
+        let half = student_t(CONFIDENCE, n - groups) * self.spread * more;
+        let middle = theory.ln() + self.at(units);
         let of = |log: f64| rounded(log.exp());
         Estimate { value: of(middle), low: of(middle - half), high: of(middle + half) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn between_known_units_is_a_straight_line_and_beyond_them_what_is_nearest() {
+        let logs = [(4, 0.5), (1, 0.1), (1, 0.3), (4, 0.7), (2, -0.1), (2, 0.1)];
+        let curve = Curve::of(&logs).unwrap();
+        let at = |units| curve.at(units);
+        let close = |a: f64, b: f64| (a - b).abs() < 1e-12;
+        assert!(close(at(1), 0.2) && close(at(2), 0.0) && close(at(4), 0.6), "{curve:?}");
+        assert!(close(at(3), 0.3) && close(at(9), 0.6), "{curve:?}");
+        // Each is 0.1 from its mean, and six say so of three means.
+        assert!(close(curve.spread, (6.0 * 0.01 / 3.0_f64).sqrt()), "{curve:?}");
+        let around = curve.around(3, 10.0);
+        assert!(around.low < around.value && around.value < around.high, "{around:?}");
+        assert!((around.value - 10.0 * 0.3_f64.exp()).abs() < 1e-3, "{around:?}");
+    }
+
+    #[test]
+    fn one_measurement_of_each_number_of_units_says_nothing_of_their_scatter() {
+        assert!(Curve::of(&[(1, 0.1), (2, 0.2)]).is_none() && Curve::of(&[]).is_none());
     }
 }

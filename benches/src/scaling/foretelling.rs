@@ -75,7 +75,7 @@ impl Trials<'_> {
         }
         self.seal(&wanted)?;
         for Wanted { mix, setups, .. } in &wanted {
-            self.rounds(Stage::HeldOut, *rounds, mix, setups, bar).await?;
+            self.rounds(Stage::HeldOut, 0..*rounds, mix, setups, bar).await?;
         }
         Ok(())
     }

@@ -2,9 +2,10 @@
 //! and in the split how much for which tier. What is compared is goodput, the highest rate at which
 //! an SLO is kept, of setups that have exactly the same budget.
 //!
-//! Every arm gets the same number of tuning trials, one for each of its setups in each tuning round;
-//! the best setup of each then goes on to trials of its own, and these alone are what the verdicts
-//! rest on: the highest of several noisy figures is too high, and is never taken for a result.
+//! Every arm gets the same number of tuning trials: one for each of its setups, then more for the better
+//! half of these (successive halving, stopped after one step). The best setup of each then goes on to
+//! trials of its own, and these alone are what the verdicts rest on: the highest of several noisy figures
+//! is too high, and is never taken for a result.
 //! Beside that, the setups that were found best are tried with one to several units of the budget.
 //!
 //! Then [`crate::capacity`] predicts what setups and mixes come to that were not tried yet, and they are.
@@ -107,7 +108,8 @@ pub struct Scaling {
     pub ways: Ways,
     /// What is tried on mixes with jobs.
     pub ways_with_jobs: Ways,
-    /// How often each is tried before one is chosen.
+    /// Rounds before one of an arm's ways is chosen: the first with all of them, the others with the better
+    /// half.
     pub tuning: u32,
     /// How often those that were chosen are tried after that.
     pub confirming: u32,
@@ -181,10 +183,19 @@ impl Ways {
         self.monoliths.iter().chain(&self.splits)
     }
 
-    /// How many trials one round with all arms has.
-    fn trials(&self) -> usize {
-        2 * self.monoliths.len() + self.splits.len()
+    /// How many trials so many tuning rounds with all arms have.
+    fn trials(&self, rounds: u32) -> usize {
+        let of_arm = |all: usize| match rounds as usize {
+            0 => 0,
+            rounds => all + (rounds - 1) * better_half(all),
+        };
+        2 * of_arm(self.monoliths.len()) + of_arm(self.splits.len())
     }
+}
+
+/// How many of so many setups are tried on.
+fn better_half(setups: usize) -> usize {
+    setups.div_ceil(2)
 }
 
 impl Scaling {
@@ -217,7 +228,7 @@ impl Scaling {
         let confirming = self.confirming as usize * ARMS.len();
         let (known, unknown) = self.known_units();
         let climbing = self.climbing as usize * 2 * known.len();
-        let tuning = |ways: &Ways| self.tuning as usize * ways.trials();
+        let tuning = |ways: &Ways| ways.trials(self.tuning);
         let Foretelling { mixes, rounds, .. } = &self.foretelling;
         let cells = 2 * (pages * unknown.len() + mixes.len() * self.units.len());
         [
@@ -256,31 +267,34 @@ impl Measured {
         self.trials.iter().filter(move |trial| trial.is(stage, mix, arm))
     }
 
-    /// The setup with the highest mean goodput in an arm's tuning trials, if one of them came to a
-    /// goodput. Of equals, the first.
+    /// The setup with the highest mean goodput in an arm's tuning trials, of those that were tried to the
+    /// end. Of equals, the first.
     pub fn best(&self, mix: &str, arm: Arm, slo_ms: f64) -> Option<&Setup> {
-        Self::best_of(&self.setups, &self.trials, mix, arm, slo_ms)
+        Self::ranked(&self.setups, &self.trials, mix, arm, slo_ms).into_iter().next()
     }
 
-    /// The same while it is being measured.
-    fn best_of<'a>(
+    /// The setups that came to a goodput in an arm's last tuning round so far, best first.
+    fn ranked<'a>(
         setups: &'a [Setup],
         trials: &[Trial],
         mix: &str,
         arm: Arm,
         slo_ms: f64,
-    ) -> Option<&'a Setup> {
+    ) -> Vec<&'a Setup> {
+        let tuning = || trials.iter().filter(|trial| trial.is(Stage::Tuning, mix, arm));
+        let last = tuning().map(|trial| trial.round).max();
         let mean = |setup: &Setup| {
-            let tried = trials.iter().filter(|trial| {
-                trial.is(Stage::Tuning, mix, arm) && trial.setup == setup.topology.name
-            });
-            let found: Vec<f64> = tried.filter_map(|trial| trial.goodput(slo_ms).found()).collect();
+            let tried = || tuning().filter(|trial| trial.setup == setup.name());
+            tried().find(|trial| Some(trial.round) == last)?;
+            let found: Vec<f64> =
+                tried().filter_map(|trial| trial.goodput(slo_ms).found()).collect();
             (!found.is_empty()).then(|| found.iter().sum::<f64>() / found.len() as f64)
         };
-        let tried = setups.iter().filter_map(|setup| Some((setup, mean(setup)?)));
-        // Not `max_by`, which takes the last of equals.
-        let best = tried.reduce(|best, other| if other.1 > best.1 { other } else { best });
-        best.map(|(setup, _)| setup)
+        let mut ranked: Vec<_> =
+            setups.iter().filter_map(|setup| Some((setup, mean(setup)?))).collect();
+        // Stable: equals stay in their order.
+        ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
+        ranked.into_iter().map(|(setup, _)| setup).collect()
     }
 
     /// The setup of that name.

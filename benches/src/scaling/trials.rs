@@ -1,6 +1,6 @@
 //! Trial after trial: fresh servers, a search, and on to the next, whatever became of the last.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, ops::Range, path::Path, sync::Arc};
 
 use contract::dataset::Dataset;
 use http::Uri;
@@ -12,7 +12,7 @@ use rand_chacha::{
 };
 
 use super::{
-    ARMS, Goodput, Jobs, Measured, Mix, Scaling, Setup,
+    ARMS, Goodput, Jobs, Measured, Mix, Scaling, Setup, better_half,
     labour::Labour,
     setups,
     shift::Shift,
@@ -132,10 +132,15 @@ impl Trials<'_> {
         for mix in &design.mixes {
             let each = |arm: Arm| design.setups(arm, mix).iter().map(move |it| (arm, it.clone()));
             let every: Vec<_> = ARMS.into_iter().flat_map(each).collect();
-            self.rounds(Stage::Tuning, design.tuning, mix, &every, bar).await?;
+            self.rounds(Stage::Tuning, 0..1, mix, &every, bar).await?;
+            let better: Vec<_> = ARMS
+                .into_iter()
+                .flat_map(|arm| self.better(mix, arm).into_iter().map(move |it| (arm, it)))
+                .collect();
+            self.rounds(Stage::Tuning, 1..design.tuning, mix, &better, bar).await?;
             let best: Vec<_> =
                 ARMS.into_iter().filter_map(|arm| Some((arm, self.best(mix, arm)?))).collect();
-            self.rounds(Stage::Confirming, design.confirming, mix, &best, bar).await?;
+            self.rounds(Stage::Confirming, 0..design.confirming, mix, &best, bar).await?;
             if mix.jobs.is_some() {
                 // Whoever comes later has nothing to do with all these comments.
                 self.renew("after").await?;
@@ -146,7 +151,7 @@ impl Trials<'_> {
                 for (arm, best) in best.iter().filter(|(arm, _)| *arm != Arm::Twin) {
                     step.push((*arm, self.ladder(*units, best)?));
                 }
-                self.rounds(Stage::Climbing, design.climbing, mix, &step, bar).await?;
+                self.rounds(Stage::Climbing, 0..design.climbing, mix, &step, bar).await?;
             }
         }
         self.shift(bar).await?;
@@ -171,12 +176,12 @@ impl Trials<'_> {
     pub(super) async fn rounds(
         &mut self,
         stage: Stage,
-        rounds: u32,
+        rounds: Range<u32>,
         mix: &Mix,
         all: &[(Arm, Setup)],
         bar: &ProgressBar,
     ) -> anyhow::Result<()> {
-        for round in 0..rounds {
+        for round in rounds {
             let mut order: Vec<usize> = (0..all.len()).collect();
             shuffle(&mut self.rng, &mut order);
             // The same visitors for all, and others in every round.
@@ -317,7 +322,18 @@ impl Trials<'_> {
 
     /// The setup that an arm's tuning trials speak for.
     pub(super) fn best(&self, mix: &Mix, arm: Arm) -> Option<Setup> {
-        Measured::best_of(&self.setups, &self.done, &mix.name, arm, self.slo_ms).cloned()
+        self.ranked(mix, arm).into_iter().next()
+    }
+
+    /// The better half of an arm's setups.
+    fn better(&self, mix: &Mix, arm: Arm) -> Vec<Setup> {
+        let all = self.given.design.setups(arm, mix).len();
+        self.ranked(mix, arm).into_iter().take(better_half(all)).collect()
+    }
+
+    fn ranked(&self, mix: &Mix, arm: Arm) -> Vec<Setup> {
+        let ranked = Measured::ranked(&self.setups, &self.done, &mix.name, arm, self.slo_ms);
+        ranked.into_iter().cloned().collect()
     }
 }
 
