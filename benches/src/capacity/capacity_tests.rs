@@ -124,7 +124,8 @@ impl World {
     fn step(&mut self, setup: &Setup, mix: &Mix, rate: f64, seed: u64) -> Step {
         let arm = arm(&setup.topology);
         let setting = Setting { arm, setup, units: 1, mix };
-        let mean_ms = self.machine().mean_ms(setting, rate, |_| 1.0, DELAY, (300, seed)).unwrap_or(99.0);
+        let mean_ms =
+            self.machine().mean_ms(setting, rate, |_| 1.0, DELAY, (300, seed)).unwrap_or(99.0);
         let mut step = crate::scaling::step_of(rate, 1);
         let pages = step.scheduled as f64;
         let us = (mean_ms * self.off() * 1e3) as u64;

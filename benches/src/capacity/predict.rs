@@ -188,11 +188,13 @@ impl<'a> Facts<'a> {
     /// The samples of an arm that count.
     fn sampled(self, arm: Arm) -> impl Iterator<Item = (Setting<'a>, &'a Step)> {
         let counted = move |it: &&Sample| it.arm == arm && it.step.void.is_none();
-        self.samples.iter().filter(counted).filter_map(move |Sample { setup, mix, step, .. }| {
-            let setup = self.setups.iter().find(|known| known.name() == setup)?;
-            let units = units(setup, self.unit);
-            Some((Setting { arm, setup, units, mix }, step))
-        })
+        self.samples.iter().filter(counted).filter_map(
+            move |Sample { setup, mix, step, .. }| {
+                let setup = self.setups.iter().find(|known| known.name() == setup)?;
+                let units = units(setup, self.unit);
+                Some((Setting { arm, setup, units, mix }, step))
+            },
+        )
     }
 }
 
@@ -235,10 +237,7 @@ pub fn measured_per_cpu(step: &Step, tier: &str) -> Option<f64> {
 
 impl Machine<'_> {
     /// What each tier got out of its CPU in these steps.
-    fn gains<'a>(
-        &self,
-        steps: impl Iterator<Item = (Setting<'a>, &'a Step)>,
-    ) -> Option<Gains> {
+    fn gains<'a>(&self, steps: impl Iterator<Item = (Setting<'a>, &'a Step)>) -> Option<Gains> {
         let mut logs: BTreeMap<&'static str, Vec<(u32, f64)>> = BTreeMap::new();
         for (setting, step) in steps {
             for (tier, station) in self.stations(setting)? {

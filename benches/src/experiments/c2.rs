@@ -181,7 +181,7 @@ fn amount(preset: Preset) -> Amount {
             climbing: 2,
             samples: 8,
             held_out: 2,
-            shifting: Shifting { before: 8, patience: 30, after: 12, rounds: 2 },
+            shifting: Shifting { before: 7, patience: 30, after: 12, rounds: 2 },
             steps: 5,
             seconds: 1.5,
         },
