@@ -10,8 +10,9 @@ use super::{finding, latency, markdown, places};
 use crate::experiment;
 use crate::experiments::x1;
 use crate::judge::summarise;
+use crate::judge::scaled::{OfMix, Scaled};
 use crate::judge::summary::{Measured, Metric, Summary};
-use crate::record::{Comparison, Run};
+use crate::record::{Arm, Comparison, Run};
 use crate::words;
 
 /// The block that shows a run of x1, and what of the app's performance is generated.
@@ -51,7 +52,7 @@ pub fn readme_table(run: &Run) -> anyhow::Result<String> {
     Ok(words::plain(text))
 }
 
-/// Where an experiment has no table of its own: its verdicts, each with its figures.
+/// Where an experiment has no list of its own: its verdicts, each with its figures.
 fn verdicts(run: &Run) -> anyhow::Result<String> {
     let summary = summarise(run)?;
     let mut text = String::new();
@@ -59,7 +60,30 @@ fn verdicts(run: &Run) -> anyhow::Result<String> {
         let outcome = words::capitalised(words::outcome(verdict.outcome));
         let _ = writeln!(text, "- **{outcome}:** {}. {}", verdict.question, verdict.because);
     }
+    if let Some(scaled) = &summary.scaled {
+        text.push_str(&goodputs(scaled));
+    }
     Ok(words::plain(text + &source(run, &summary, &format!("a `{}` run", run.preset))))
+}
+
+/// What the best setups came to on each mix, as a table.
+fn goodputs(Scaled { mixes, .. }: &Scaled) -> String {
+    let best = |mix: &OfMix, arm: Arm| {
+        let confirmed = mix.confirmed.iter().find(|it| it.arm == arm)?;
+        let goodput = words::level(Metric::Goodput, confirmed.goodput?.value);
+        Some(format!("{goodput} ({})", confirmed.setup))
+    };
+    let row = |mix: &OfMix| {
+        let [monolith, split] = [best(mix, Arm::Monolith)?, best(mix, Arm::Split)?];
+        let change = words::change_with_interval(mix.ratios.split?);
+        Some(format!("| {} | {monolith} | {split} | {change} |\n", mix.mix))
+    };
+    let rows: String = mixes.iter().filter_map(row).collect();
+    if rows.is_empty() {
+        return rows;
+    }
+    let head = "\n| mix | best monolith | best split | change, 95 % interval |\n|---|--:|--:|--:|\n";
+    format!("{head}{rows}")
 }
 
 fn jobs_table(run: &Run) -> anyhow::Result<String> {

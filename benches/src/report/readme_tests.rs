@@ -12,6 +12,7 @@ fn the_readme_shows_the_verdicts_of_the_newest_committed_run_of_each() {
     let readme = fs::read_to_string(readme).unwrap();
     let runs: Vec<Run> = committed().iter().map(|folder| store::read(folder).unwrap()).collect();
     for (id, name) in [
+        ("c2", "c2"),
         ("x1-ladder", "x1-ladder"),
         ("x3", "x3"),
         ("x5", JOBS),
