@@ -9,8 +9,8 @@ use anyhow::Context;
 use super::{finding, latency, markdown, places};
 use crate::experiment;
 use crate::experiments::x1;
-use crate::judge::summarise;
 use crate::judge::scaled::{OfMix, Scaled};
+use crate::judge::summarise;
 use crate::judge::summary::{Measured, Metric, Summary};
 use crate::record::{Arm, Comparison, Run};
 use crate::words;
@@ -82,7 +82,8 @@ fn goodputs(Scaled { mixes, .. }: &Scaled) -> String {
     if rows.is_empty() {
         return rows;
     }
-    let head = "\n| mix | best monolith | best split | change, 95 % interval |\n|---|--:|--:|--:|\n";
+    let head =
+        "\n| mix | best monolith | best split | change, 95 % interval |\n|---|--:|--:|--:|\n";
     format!("{head}{rows}")
 }
 

@@ -63,11 +63,12 @@ pub(crate) struct Outage {
     pub(crate) accepted_writes: u64,
 }
 
-/// Twice as many visitors as a site can serve, for ten seconds.
+/// Twice as many visitors as a site can serve, for ten seconds each time.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Overload {
     pub(crate) of: String,
-    /// Most right answers a second.
+    pub(crate) rounds: u64,
+    /// Most right answers a second, on average before and after each time.
     pub(crate) peak: f64,
     /// Right answers a second that came within a second, under overload.
     pub(crate) goodput: f64,
@@ -125,8 +126,8 @@ impl Figures {
         rows.extend(overloads.iter().map(|overload| {
             (
                 format!(
-                    "ten seconds of twice as many visitors as can be served ({}: {:.0} a second)",
-                    overload.of, overload.peak
+                    "{} times ten seconds of twice as many visitors as can be served ({}: {:.0} a second)",
+                    overload.rounds, overload.of, overload.peak
                 ),
                 format!(
                     "{:.0} % of that are served in time, {} visitors turned away with 503 and \
