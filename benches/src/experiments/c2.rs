@@ -45,7 +45,8 @@ const CARD: Card = Card {
                     of goodputs, best split to best monolith, in trials that played no part in \
                     choosing them: supported when the whole 95 % interval lies above 1.05, refuted \
                     when it lies below, inconclusive otherwise, when the answer hangs on rounds in \
-                    which others used the CPU or the generator was late, and when the core of \
+                    which others used the CPU or the generator was late by more than a tenth of \
+                    the SLO (p99), and when the core of \
                     database and generator was more than 90 % busy at the goodput, since that is \
                     then what was measured. The claim as a whole is supported when it is on one \
                     mix, and refuted when it is on all. No verdict at all when a search for the \

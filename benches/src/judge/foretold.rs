@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    LAG_LIMIT_MS,
     scaling::{Bench, suspicion},
     summary::{Finding, Outcome, Verdict},
 };
@@ -159,8 +160,8 @@ fn points(bench: &Bench<'_>, cell: &Cell) -> Vec<Point> {
     let Cell { arm, setup, units, mix, binds, goodput, per_cpu, loads } = cell;
     let trials = bench.measured.trials(Stage::HeldOut, &mix.name, *arm);
     let trials: Vec<&Trial> = trials.filter(|trial| trial.setup == *setup).collect();
-    let flagged = trials.iter().any(|trial| suspicion(trial).is_some());
-    let point = |what, load, predicted, rivals, steps: &[&Step], values: Vec<f64>| {
+    let searched = trials.iter().any(|trial| bench.doubt(trial).is_some());
+    let point = |what, load, predicted, rivals, steps: &[&Step], values: Vec<f64>, flagged| {
         let n = steps.len().max(1) as f64;
         let mean =
             |of: &dyn Fn(&Step) -> f64| rounded(steps.iter().map(|it| of(it)).sum::<f64>() / n);
@@ -185,15 +186,16 @@ fn points(bench: &Bench<'_>, cell: &Cell) -> Vec<Point> {
     let cpu = at.iter().filter_map(|step| measured_per_cpu(step, binds)).collect();
     let rivals = |it: &Predicted| Some([it.linear, it.law]);
     let of_knee = [
-        point(What::Goodput, None, goodput.model, rivals(goodput), &at, found),
-        point(What::PerCpu, None, per_cpu.model, rivals(per_cpu), &at, cpu),
+        point(What::Goodput, None, goodput.model, rivals(goodput), &at, found, searched),
+        point(What::PerCpu, None, per_cpu.model, rivals(per_cpu), &at, cpu, searched),
     ];
     let of_load = |load: &Load| {
         let played = trials.iter().flat_map(|trial| &trial.loads);
         let played: Vec<&Step> =
             played.filter(|step| step.rate == load.rate && step.void.is_none()).collect();
         let times = played.iter().filter_map(|step| step.mean_ms()).collect();
-        point(What::Latency, Some(load.share), load.mean_ms, None, &played, times)
+        let flagged = suspicion(&played, LAG_LIMIT_MS).is_some();
+        point(What::Latency, Some(load.share), load.mean_ms, None, &played, times, flagged)
     };
     let loads: Vec<Option<Point>> = loads.iter().map(of_load).collect();
     of_knee.into_iter().chain(loads).flatten().collect()

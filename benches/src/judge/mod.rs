@@ -42,6 +42,7 @@ pub(crate) use grid::tests::sound_grid;
 pub(crate) use interference::tests::{composed_interference, interference_of};
 pub use measure::{REQUESTS_FOR_P99, latencies};
 pub use pays::CEILING;
+pub use scaling::LAG_SHARE;
 #[cfg(test)]
 pub(crate) use scaling::tests::{foretold_scaling, sound_scaling};
 pub use select::{ERROR_LIMIT, FOREIGN_LIMIT, LAG_LIMIT_MS};

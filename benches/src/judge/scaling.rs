@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    FOREIGN_LIMIT, LAG_LIMIT_MS,
+    FOREIGN_LIMIT,
     controls::confidence_of,
     foretold, laboured, median, pays,
     scaled::{Around, Climbed, Confirmed, OfLaw, OfMix, Ratios, Remark, Replica, Scaled, Tuned},
@@ -24,6 +24,11 @@ use crate::{
     stats::{Estimate, Resamples, rounded, weighted_mean},
     words,
 };
+
+/// How late the generator (p99) may be before a search is under suspicion, as a share of the SLO. Latency
+/// counts from when a request was due, so what is late by so little hardly moves what decides: whether
+/// 99 of 100 are within the SLO.
+pub const LAG_SHARE: f64 = 0.1;
 
 /// Everything that was judged.
 pub(super) struct Judged {
@@ -83,7 +88,7 @@ impl<'a> Bench<'a> {
     fn mix(&self, Mix { name: mix, jobs, .. }: &Mix) -> OfMix {
         let arms = || ARMS.into_iter();
         let split = self.pairs(mix, [Arm::Monolith, Arm::Split]);
-        let quiet: Vec<f64> = split.iter().filter(|pair| pair.is_quiet()).map(Pair::log).collect();
+        let quiet: Vec<f64> = split.iter().filter(|pair| self.is_quiet(pair)).map(Pair::log).collect();
         let all: Vec<f64> = split.iter().map(Pair::log).collect();
         let twins: Vec<f64> =
             self.pairs(mix, [Arm::Monolith, Arm::Twin]).iter().map(Pair::log).collect();
@@ -217,6 +222,15 @@ impl<'a> Bench<'a> {
         })
     }
 
+    /// Why a trial that counts is under suspicion, if it is.
+    pub(super) fn doubt(&self, trial: &Trial) -> Option<String> {
+        suspicion(&trial.counted().collect::<Vec<_>>(), LAG_SHARE * self.slo_ms)
+    }
+
+    fn is_quiet(&self, pair: &Pair<'_>) -> bool {
+        pair.trials.iter().all(|trial| self.doubt(trial).is_none())
+    }
+
     fn found(&self, trials: &[&Trial]) -> Vec<f64> {
         trials.iter().filter_map(|trial| trial.goodput(self.slo_ms).found()).collect()
     }
@@ -282,7 +296,7 @@ impl<'a> Bench<'a> {
                 .filter_map(|trial| Some(remark(trial, trial.void.clone()?)))
                 .collect(),
             void_steps: trials.iter().flat_map(of_steps).collect(),
-            flagged: counted().filter_map(|it| Some(remark(it, suspicion(it)?))).collect(),
+            flagged: counted().filter_map(|it| Some(remark(it, self.doubt(it)?))).collect(),
             unsettled: counted().filter_map(unsettled).collect(),
             trials: trials.len(),
             foretold: None,
@@ -339,21 +353,18 @@ impl Pair<'_> {
         (self.goodputs[1] / self.goodputs[0]).ln()
     }
 
-    fn is_quiet(&self) -> bool {
-        self.trials.iter().all(|trial| suspicion(trial).is_none())
-    }
 }
 
-/// Why a trial that counts is under suspicion, if it is. A step may be too short to tell: the
-/// machine's busy time is counted in steps of 10 ms.
-pub(super) fn suspicion(trial: &Trial) -> Option<String> {
-    let elapsed: f64 = trial.counted().map(|step| step.elapsed).sum();
-    let foreign: f64 = trial.counted().map(|step| step.foreign_cpu * step.elapsed).sum();
-    let lag = trial.counted().map(|step| step.lag_p99_ms).fold(0.0, f64::max);
+/// Why steps that count are under suspicion, if they are, with so much for the generator to be late. A
+/// step may be too short to tell what others used: the machine's busy time is counted in steps of 10 ms.
+pub(super) fn suspicion(steps: &[&Step], lag_limit_ms: f64) -> Option<String> {
+    let elapsed: f64 = steps.iter().map(|step| step.elapsed).sum();
+    let foreign: f64 = steps.iter().map(|step| step.foreign_cpu * step.elapsed).sum();
+    let lag = steps.iter().map(|step| step.lag_p99_ms).fold(0.0, f64::max);
     if foreign > FOREIGN_LIMIT * elapsed {
         Some(format!("others used {:.1} % of the CPU", 100.0 * foreign / elapsed))
     } else {
-        (lag > LAG_LIMIT_MS).then(|| format!("the generator was {lag:.2} ms late (p99)"))
+        (lag > lag_limit_ms).then(|| format!("the generator was {lag:.2} ms late (p99)"))
     }
 }
 

@@ -247,6 +247,20 @@ fn an_answer_that_hangs_on_disturbed_rounds_is_none() {
 }
 
 #[test]
+fn a_generator_that_is_late_by_more_than_a_tenth_of_the_slo_is_a_doubt() {
+    let rounds = |lag_p99_ms: f64| {
+        let mut run = made_up(SOUND);
+        let trials = run.scaling.iter_mut().flat_map(|it| &mut it.trials);
+        trials.flat_map(|it| &mut it.steps).for_each(|step| step.lag_p99_ms = lag_p99_ms);
+        let summary = judged(&run);
+        let Ratios { rounds, quiet_rounds, .. } = summary.scaled.unwrap().mixes[0].ratios;
+        (summary.verdicts[1].outcome, rounds, quiet_rounds)
+    };
+    assert_eq!(rounds(4.9), (Some(Outcome::Refuted), 5, 5));
+    assert_eq!(rounds(5.1), (Some(Outcome::Inconclusive), 5, 0));
+}
+
+#[test]
 fn what_tuning_found_chooses_and_says_nothing_more() {
     let mut run = made_up(SOUND);
     let before = judged(&run).scaled.unwrap().mixes.remove(0);

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     experiment::Card,
     judge::{
-        CEILING, FOREIGN_LIMIT, LAG_LIMIT_MS,
+        CEILING, FOREIGN_LIMIT, LAG_SHARE,
         scaled::{Around, Confirmed, OfMix, Remark, Replica, Scaled},
         shifted::{Line, Shifted},
         summary::{Conduct, Metric, Summary},
@@ -148,7 +148,7 @@ pub(super) fn html(run: &Run, card: &Card, summary: &Summary) -> anyhow::Result<
         head: COSTS,
         conduct: conduct(summary),
         gated: scaled.mixes.iter().filter_map(gated).collect(),
-        limits: [percent(FOREIGN_LIMIT), words::milliseconds(LAG_LIMIT_MS), percent(CEILING)],
+        limits: [percent(FOREIGN_LIMIT), words::milliseconds(LAG_SHARE * card.slo_ms), percent(CEILING)],
         remarks: remarks(scaled),
         balancing: measured.balancing.to_string(),
     };
