@@ -88,7 +88,8 @@ impl<'a> Bench<'a> {
     fn mix(&self, Mix { name: mix, jobs, .. }: &Mix) -> OfMix {
         let arms = || ARMS.into_iter();
         let split = self.pairs(mix, [Arm::Monolith, Arm::Split]);
-        let quiet: Vec<f64> = split.iter().filter(|pair| self.is_quiet(pair)).map(Pair::log).collect();
+        let quiet: Vec<f64> =
+            split.iter().filter(|pair| self.is_quiet(pair)).map(Pair::log).collect();
         let all: Vec<f64> = split.iter().map(Pair::log).collect();
         let twins: Vec<f64> =
             self.pairs(mix, [Arm::Monolith, Arm::Twin]).iter().map(Pair::log).collect();
@@ -352,7 +353,6 @@ impl Pair<'_> {
     fn log(&self) -> f64 {
         (self.goodputs[1] / self.goodputs[0]).ln()
     }
-
 }
 
 /// Why steps that count are under suspicion, if they are, with so much for the generator to be late. A

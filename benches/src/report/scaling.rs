@@ -148,7 +148,11 @@ pub(super) fn html(run: &Run, card: &Card, summary: &Summary) -> anyhow::Result<
         head: COSTS,
         conduct: conduct(summary),
         gated: scaled.mixes.iter().filter_map(gated).collect(),
-        limits: [percent(FOREIGN_LIMIT), words::milliseconds(LAG_SHARE * card.slo_ms), percent(CEILING)],
+        limits: [
+            percent(FOREIGN_LIMIT),
+            words::milliseconds(LAG_SHARE * card.slo_ms),
+            percent(CEILING),
+        ],
         remarks: remarks(scaled),
         balancing: measured.balancing.to_string(),
     };
