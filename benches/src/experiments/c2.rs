@@ -112,9 +112,8 @@ struct Amount {
     splits: &'static [u32],
     tuning: u32,
     confirming: u32,
-    /// So many of the first are known when the rest is predicted.
-    units: &'static [u32],
-    known: usize,
+    /// Those that are known when the rest is predicted, and the rest.
+    units: [&'static [u32]; 2],
     climbing: u32,
     /// Random mixes, on each known number of units, from which demands are found.
     samples: u32,
@@ -147,8 +146,7 @@ fn amount(preset: Preset) -> Amount {
             splits: &[40, 60],
             tuning: 1,
             confirming: 2,
-            units: &[1, 2],
-            known: 1,
+            units: [&[1], &[2]],
             climbing: 2,
             samples: 4,
             held_out: 1,
@@ -162,8 +160,7 @@ fn amount(preset: Preset) -> Amount {
             splits: &[40, 50, 60],
             tuning: 1,
             confirming: 5,
-            units: &[1, 2],
-            known: 1,
+            units: [&[1], &[2]],
             climbing: 2,
             samples: 6,
             held_out: 1,
@@ -177,8 +174,7 @@ fn amount(preset: Preset) -> Amount {
             splits: &[30, 40, 50, 60],
             tuning: 3,
             confirming: 8,
-            units: &[1, 2, 4, 3],
-            known: 3,
+            units: [&[1, 2, 4], &[3]],
             climbing: 2,
             samples: 8,
             held_out: 2,
@@ -192,8 +188,7 @@ fn amount(preset: Preset) -> Amount {
             splits: ALL_SPLITS,
             tuning: 4,
             confirming: 24,
-            units: &[1, 2, 4, 3],
-            known: 3,
+            units: [&[1, 2, 4], &[3]],
             climbing: 6,
             samples: 27,
             held_out: 3,
@@ -236,7 +231,7 @@ fn scaling(preset: Preset) -> anyhow::Result<Scaling> {
         mixes: of_pages.into_iter().take(amount.mixes).chain([job_heavy]).collect(),
         budget: BUDGET,
         unit: UNIT,
-        units: amount.units.to_vec(),
+        units: amount.units.concat(),
         ways: Ways {
             monoliths: monoliths(BUDGET, amount.monoliths)?,
             splits: splits(BUDGET, amount.splits)?,
@@ -246,7 +241,7 @@ fn scaling(preset: Preset) -> anyhow::Result<Scaling> {
         confirming: amount.confirming,
         climbing: amount.climbing,
         foretelling: Foretelling {
-            known: amount.known,
+            known: amount.units[0].len(),
             // In a hurry it is enough that other numbers of replicas are predicted.
             mixes: matches!(preset, Preset::Standard | Preset::Full)
                 .then(|| mix("even", 1, 1))

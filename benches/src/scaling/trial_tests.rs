@@ -1,4 +1,9 @@
 use super::*;
+use crate::{
+    fleet::{budget::Budget, quota::Millicores},
+    relay::Policy,
+    scaling::{Measured, monoliths},
+};
 
 /// A step at `rate` of which every answer took `ms`, on a server that needs a millisecond for each.
 pub(crate) fn step(rate: f64, ms: u64) -> Step {
@@ -90,4 +95,28 @@ fn an_answer_that_never_came_is_late() {
 fn the_cpu_of_servers_is_told_from_that_of_everybody_else() {
     let step = step(100.0, 10);
     assert_eq!((step.cpu_of(true), step.cpu_of(false)), (100.0, 75.0));
+}
+
+#[test]
+fn of_setups_that_were_tried_to_the_end_the_best_is_chosen() {
+    let budget = Budget { cpu: Millicores(400), memory_mib: 640, db_connections: 20 };
+    let ways = [1, 2, 4].map(|replicas| (replicas, Policy::RoundRobin));
+    let setups = monoliths(budget, &ways).unwrap();
+    let tried = |round, index: usize, rate: f64| {
+        let steps = vec![step(rate, 10), step(1.01 * rate, 80)];
+        Trial { round, setup: setups[index].name().to_owned(), ..trial(steps) }
+    };
+    let ranked = |trials: &[Trial]| -> Vec<String> {
+        let ranked = Measured::ranked(&setups, trials, "render-heavy", Arm::Monolith, 50.0);
+        ranked.into_iter().map(|setup| setup.name().to_owned()).collect()
+    };
+    let names = |order: &[usize]| -> Vec<_> {
+        order.iter().map(|index| setups[*index].name().to_owned()).collect()
+    };
+    let mut trials = vec![tried(0, 0, 90.0), tried(0, 1, 120.0), tried(0, 2, 100.0)];
+    assert_eq!(ranked(&trials), names(&[1, 2, 0]));
+    // The first was not tried again. That the others fell behind it since says nothing about it.
+    trials.extend([tried(1, 1, 40.0), tried(1, 2, 70.0)]);
+    assert_eq!(ranked(&trials), names(&[2, 1]));
+    assert_eq!(ranked(&[]), names(&[]));
 }
