@@ -56,7 +56,8 @@ pub fn level_with_interval(metric: Metric, level: Estimate) -> String {
     let digits = decimals(value);
     let unit = unit(metric);
     let space = if unit.is_empty() { "" } else { "\u{a0}" };
-    format!("{value:.digits$}{space}{unit}{NBSP}[{low:.digits$},{NBSP}{high:.digits$}]")
+    let [value, low, high] = [value, low, high].map(|x| number(x, digits));
+    format!("{value}{space}{unit}{NBSP}[{low},{NBSP}{high}]")
 }
 
 /// A difference of shares in percentage points, with its interval: `+1.20 points [+0.80, +1.60]`.
@@ -87,6 +88,11 @@ pub fn count(n: u64) -> String {
         grouped.push(digit);
     }
     grouped
+}
+
+/// A number with so many decimals, and a sign only where it is less than nothing.
+fn number(x: f64, digits: usize) -> String {
+    format!("{x:.digits$}").replace('-', "−")
 }
 
 /// A number with its sign, never `-0.0`.
@@ -284,6 +290,9 @@ mod tests {
         let level = Estimate { value: 0.52, low: 0.511, high: 0.5294 };
         let level = level_with_interval(Metric::CpuServers, level);
         assert_eq!(plain(level), "0.520 ms [0.511, 0.529]");
+        let level = Estimate { value: 0.077, low: -0.06, high: 0.213 };
+        let level = level_with_interval(Metric::Staleness, level);
+        assert_eq!(plain(level), "0.077 ms [−0.060, 0.213]");
     }
 
     #[test]

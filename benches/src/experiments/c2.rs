@@ -48,8 +48,9 @@ const CARD: Card = Card {
                     which others used the CPU or the generator was late by more than a tenth of \
                     the SLO (p99), and when the core of \
                     database and generator was more than 90 % busy at the goodput, since that is \
-                    then what was measured. The claim as a whole is supported when it is on one \
-                    mix, and refuted when it is on all. No verdict at all when a search for the \
+                    then what was measured. A step in which the hypervisor took more than 2 % of \
+                    the CPU is tried again, at most twice. The claim as a whole is supported when \
+                    it is on one mix, and refuted when it is on all. No verdict at all when a search for the \
                     best of two identical monoliths finds a difference. Predictions, sealed before \
                     what they are about is measured: pages per CPU-second at the knee off by at \
                     most 10 % on average, and by less than as many times one unit and than the \
@@ -268,6 +269,7 @@ mod tests {
         capacity::LOADS,
         fleet::{budget::equal, topology::Role},
         record::Arm,
+        scaling::steps::STOLEN,
     };
 
     #[test]
@@ -308,6 +310,12 @@ mod tests {
         let Jobs { each, visits } = JOBS;
         let said = format!("a job of {} ms of CPU time for every {visits} visits", each.ms);
         assert!(CARD.region.contains(&said), "{said}");
+    }
+
+    #[test]
+    fn the_card_says_when_a_step_is_tried_again() {
+        let said = format!("the hypervisor took more than {:.0} % of the CPU", 100.0 * STOLEN);
+        assert!(CARD.decision_rule.contains(&said), "{said}");
     }
 
     /// A start takes less than a second, with half of one more where somebody signs in; where a rate

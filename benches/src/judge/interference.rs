@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    FOREIGN_LIMIT, LAG_LIMIT_MS, REQUESTS_FOR_P99,
+    LAG_LIMIT_MS, REQUESTS_FOR_P99,
     controls::confidence_of,
     interfered::{Asked, Cell, Curve, Interfered, Point, Rule},
     places,
     scaled::Remark,
+    select::suspicion,
     summary::{Certificate, Finding, Verdict},
 };
 use crate::{
@@ -16,6 +17,7 @@ use crate::{
     grid::Bound,
     jobs::{Interference, Job, Measured, Place, Slice, Trial, model::Busy},
     record::{Arm, Run},
+    scaling::Step,
     stats::{Estimate, Merged, Resamples, rounded, weighted_mean},
 };
 
@@ -79,7 +81,7 @@ pub(super) fn judge(
             trial.slices.iter().for_each(|slice| put(Some(slice.load), slice.void().cloned()));
         }),
         flagged: bench.remarks(|trial, put| {
-            trial.slices.iter().for_each(|slice| put(Some(slice.load), suspicion(slice)));
+            trial.slices.iter().for_each(|slice| put(Some(slice.load), doubt(slice)));
         }),
         trials: measured.trials.len(),
     };
@@ -211,7 +213,7 @@ impl<'a> Bench<'a> {
     ) -> Finding {
         let quiet: Vec<[&Slice; 2]> = pairs
             .iter()
-            .filter(|pair| pair.iter().all(|slice| suspicion(slice).is_none()))
+            .filter(|pair| pair.iter().all(|slice| doubt(slice).is_none()))
             .copied()
             .collect();
         let found = |pairs: &[[&'a Slice; 2]]| match asked {
@@ -323,14 +325,9 @@ fn at_least_rare(found: Estimate, slices: &[&Slice]) -> Estimate {
 }
 
 /// Why a slice that counts is under suspicion, if it is.
-fn suspicion(slice: &Slice) -> Option<String> {
-    let taken = slice.pages.foreign_cpu + slice.pages.steal;
-    let lag = slice.pages.lag_p99_ms;
-    if taken > FOREIGN_LIMIT {
-        Some(format!("others used {:.1} % of the CPU", 100.0 * taken))
-    } else {
-        (lag > LAG_LIMIT_MS).then(|| format!("the generator was {lag:.2} ms late (p99)"))
-    }
+fn doubt(slice: &Slice) -> Option<String> {
+    let Step { foreign_cpu, steal, lag_p99_ms, .. } = &slice.pages;
+    suspicion(foreign_cpu + steal, *lag_p99_ms, LAG_LIMIT_MS)
 }
 
 #[cfg(test)]

@@ -4,11 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    FOREIGN_LIMIT,
     controls::confidence_of,
     foretold, laboured, median, pays,
     scaled::{Around, Climbed, Confirmed, OfLaw, OfMix, Ratios, Remark, Replica, Scaled, Tuned},
-    shifted,
+    select, shifted,
     summary::{Certificate, Finding, Verdict},
 };
 use crate::{
@@ -361,11 +360,7 @@ pub(super) fn suspicion(steps: &[&Step], lag_limit_ms: f64) -> Option<String> {
     let elapsed: f64 = steps.iter().map(|step| step.elapsed).sum();
     let foreign: f64 = steps.iter().map(|step| step.foreign_cpu * step.elapsed).sum();
     let lag = steps.iter().map(|step| step.lag_p99_ms).fold(0.0, f64::max);
-    if foreign > FOREIGN_LIMIT * elapsed {
-        Some(format!("others used {:.1} % of the CPU", 100.0 * foreign / elapsed))
-    } else {
-        (lag > lag_limit_ms).then(|| format!("the generator was {lag:.2} ms late (p99)"))
-    }
+    select::suspicion(foreign / elapsed, lag, lag_limit_ms)
 }
 
 fn name(trial: &Trial) -> String {

@@ -100,6 +100,16 @@ pub(super) fn flags(slice: &Slice) -> Vec<Flag> {
     flags
 }
 
+/// Why something that was measured with others about is under suspicion, if it is: they took this share of
+/// all cores, or the generator was so late (p99), of which it may be `lag_limit_ms`.
+pub(super) fn suspicion(taken: f64, lag_ms: f64, lag_limit_ms: f64) -> Option<String> {
+    if taken > FOREIGN_LIMIT {
+        Some(format!("others used {:.1} % of the CPU", 100.0 * taken))
+    } else {
+        (lag_ms > lag_limit_ms).then(|| format!("the generator was {lag_ms:.2} ms late (p99)"))
+    }
+}
+
 /// p99 of the generator's own lateness, milliseconds; 0 where nothing was sent.
 pub(super) fn lag_p99_ms(slice: &Slice) -> f64 {
     let lag = Merged::new([vec![&slice.lag]]);

@@ -34,8 +34,8 @@ pub fn performance_tables(stored: &Stored, published: &[Run]) -> anyhow::Result<
     for run in published.iter().filter(|run| run.grid.is_some()) {
         let card = experiment::find(&run.experiment)?.card;
         let tables = grid_tables(run, &summarise(run)?);
-        let (preset, day) = (&run.preset, run.started.date_naive());
-        let title = format!("{} On {}, {preset}, {day}", card.title, run.database);
+        let (preset, seed, day) = (&run.preset, run.seed, run.started.date_naive());
+        let title = format!("{} On {}, {preset}, seed {seed}, {day}", card.title, run.database);
         let _ = writeln!(text, "### {title}\n\n{tables}");
     }
     let title = "What a page takes with more data";
