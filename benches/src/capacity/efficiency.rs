@@ -32,6 +32,15 @@ pub(super) struct Curve {
     n: usize,
 }
 
+/// The same where it also grows with the share of the knee, on a straight line that rises alike for every
+/// number of units.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    /// Where nothing is asked for.
+    at_rest: Curve,
+    slope: f64,
+}
+
 /// What each tier gets out of its CPU.
 #[derive(Debug)]
 pub(super) struct Efficiency {
@@ -167,6 +176,31 @@ impl Curve {
     }
 }
 
+impl Line {
+    /// Of measurements, each with its number of units and share of the knee. Its intervals leave out that
+    /// the slope, too, is known by so much only.
+    pub(super) fn of(logs: &[(u32, f64, f64)]) -> Option<Self> {
+        // Within each number of units, so that these may differ by as much as they like.
+        let (mut products, mut squares) = (0.0, 0.0);
+        for (units, share, log) in logs {
+            let alike = || logs.iter().filter(|it| it.0 == *units);
+            let n = alike().count() as f64;
+            let apart = share - alike().map(|it| it.1).sum::<f64>() / n;
+            products += apart * log;
+            squares += apart * apart;
+        }
+        let slope = if squares > 0.0 { products / squares } else { 0.0 };
+        let level: Vec<_> =
+            logs.iter().map(|(units, share, log)| (*units, log - slope * share)).collect();
+        Some(Self { at_rest: Curve::of(&level)?, slope })
+    }
+
+    /// As [`Curve::around`], at this share of the knee.
+    pub(super) fn around(&self, units: u32, share: f64, theory: f64) -> Estimate {
+        self.at_rest.around(units, theory * (self.slope * share).exp())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,6 +218,28 @@ mod tests {
         let around = curve.around(3, 10.0);
         assert!(around.low < around.value && around.value < around.high, "{around:?}");
         assert!((around.value - 10.0 * 0.3_f64.exp()).abs() < 1e-3, "{around:?}");
+    }
+
+    #[test]
+    fn what_grows_with_the_share_of_the_knee_is_a_line_of_one_slope_for_all_numbers_of_units() {
+        // 0.1 + 0.5 × share for one unit, 0.7 + 0.5 × share for four, and each off by 0.02 or not at all.
+        let logs = [
+            (1, 0.2, 0.22),
+            (1, 0.4, 0.28),
+            (1, 0.6, 0.42),
+            (4, 0.2, 0.80),
+            (4, 0.4, 0.90),
+            (4, 0.6, 1.00),
+        ];
+        let line = Line::of(&logs).unwrap();
+        assert!((line.slope - 0.5).abs() < 1e-9, "{line:?}");
+        let at = |units, share| line.around(units, share, 2.0).value;
+        assert!((at(4, 0.7) - 2.0 * 1.05_f64.exp()).abs() < 1e-2, "{line:?}");
+        // Units that were not tried are between those that were.
+        assert!(at(1, 0.7) < at(3, 0.7) && at(3, 0.7) < at(4, 0.7));
+        // Rates that are all the same say nothing of a slope.
+        let flat = Line::of(&[(1, 0.4, 0.1), (1, 0.4, 0.3)]).unwrap();
+        assert_eq!(flat.slope, 0.0);
     }
 
     #[test]

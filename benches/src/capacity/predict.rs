@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     CLASSES, Fitted, Sample, demands,
-    efficiency::{Curve, Efficiency, measured_per_cpu, per_cpu},
+    efficiency::{Curve, Efficiency, Line, measured_per_cpu, per_cpu},
     network::{Machine, Setting},
 };
 use crate::{
@@ -27,7 +27,7 @@ pub const LOADS: [f64; 2] = [0.4, 0.7];
 const DRAWS: u32 = 1_000;
 
 /// Requests of one simulation, while the delay is looked for and for a prediction.
-const REQUESTS: [usize; 2] = [600, 4_000];
+const REQUESTS: [usize; 2] = [2_400, 4_000];
 
 /// Everything that is predicted, and from what.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -117,7 +117,7 @@ struct Known<'a> {
 struct Shown {
     goodput: Curve,
     efficiency: Efficiency,
-    latency: Curve,
+    latency: Line,
     delay_ms: [f64; CLASSES],
     /// Pages a second of one unit, and pages per CPU-second; and the curve through all units.
     unit: [f64; 2],
@@ -215,7 +215,7 @@ impl Shown {
             let gain = |tier: &str| efficiency.gain(tier, units, share);
             let play = (REQUESTS[1], seed);
             let mean = machine.mean_ms(setting, rate, gain, self.delay_ms, play)?;
-            Some(Load { rate, share, mean_ms: self.latency.around(units, mean) })
+            Some(Load { rate, share, mean_ms: self.latency.around(units, share, mean) })
         });
         Some(Cell {
             arm,
@@ -239,30 +239,32 @@ impl Shown {
 }
 
 /// What of a page's time is neither CPU nor waiting for it, for each kind of page: what is left of the
-/// samples' times when that has been simulated. And how far off the simulation is with it.
+/// samples' times when that has been simulated. And how far off the simulation is with it: pages come and
+/// servers run less evenly than in it, which tells the more the busier they are.
 fn delays(
     facts: Facts<'_>,
     machine: Machine<'_>,
     arm: Arm,
     efficiency: &Efficiency,
-) -> Option<([f64; CLASSES], Curve)> {
+) -> Option<([f64; CLASSES], Line)> {
     let (mut rows, mut left, mut weights, mut all) = (vec![], vec![], vec![], vec![]);
     for (setting, step) in facts.sampled(arm) {
         let Some(measured) = step.mean_ms() else { continue };
         let Setting { units, mix, .. } = setting;
         let (_, _, limit) = efficiency.knee(&machine.stations(setting)?, units)?;
-        let gain = |tier: &str| efficiency.gain(tier, units, step.rate / limit);
+        let share = step.rate / limit;
+        let gain = |tier: &str| efficiency.gain(tier, units, share);
         let play = (REQUESTS[0], facts.seed.wrapping_add(all.len() as u64));
         let simulated = machine.mean_ms(setting, step.rate, gain, [0.0; CLASSES], play)?;
         rows.push(mix.shares());
         left.push(measured - simulated);
         weights.push(1.0 / (measured * measured));
-        all.push((units, measured, simulated, mix.shares()));
+        all.push((units, share, measured, simulated, mix.shares()));
     }
     // Where less than nothing is left there is no delay.
     let delay = non_negative(&rows, &left, &weights).unwrap_or_default();
-    let off = all.iter().map(|(units, measured, simulated, shares)| {
-        (*units, (measured / (simulated + network::mixed(&delay, shares))).ln())
+    let off = all.iter().map(|(units, share, measured, simulated, shares)| {
+        (*units, *share, (measured / (simulated + network::mixed(&delay, shares))).ln())
     });
-    Some((delay, Curve::of(&off.collect::<Vec<_>>())?))
+    Some((delay, Line::of(&off.collect::<Vec<_>>())?))
 }

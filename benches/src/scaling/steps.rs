@@ -16,8 +16,10 @@ use crate::{
     probe::{self, Scope, Watched},
 };
 
-/// How often a rate is tried until a step counts.
-const ATTEMPTS: u32 = 3;
+/// How often a rate is tried until a step counts: in a search, and where the time of a page is asked for,
+/// which hangs more on a moment's disturbance than whether a rate is kept.
+pub(crate) const ATTEMPTS: u32 = 3;
+pub(crate) const ATTEMPTS_AT_TIMES: u32 = 10;
 
 /// The share of all cores' time that the hypervisor may take before a step is tried again. It is not
 /// evenly spread: 2 % of a second and a half are 60 ms on two cores, several periods of a quota, in which
@@ -53,7 +55,8 @@ impl Steps<'_> {
         steps: &mut Vec<Step>,
     ) -> anyhow::Result<()> {
         for (number, rate) in (1000..).zip(rates) {
-            self.attempts(*rate, seconds, self.seed.wrapping_add(number), steps).await?;
+            let seed = self.seed.wrapping_add(number);
+            self.attempts(ATTEMPTS_AT_TIMES, *rate, seconds, seed, steps).await?;
         }
         Ok(())
     }
@@ -83,7 +86,7 @@ impl Steps<'_> {
 
     /// Tries one rate until it counts, and returns whether it kept the SLO.
     async fn counted(&self, rate: f64, seed: u64, steps: &mut Vec<Step>) -> anyhow::Result<bool> {
-        match self.attempts(rate, self.seconds, seed, steps).await? {
+        match self.attempts(ATTEMPTS, rate, self.seconds, seed, steps).await? {
             Step { void: Some(why), .. } => {
                 bail!("{ATTEMPTS} steps at {rate:.0} requests a second came to nothing: {why}")
             }
@@ -91,16 +94,17 @@ impl Steps<'_> {
         }
     }
 
-    /// Tries one rate until it counts, leaves all attempts in `steps`, and returns the last. One that the
+    /// Tries one rate until it counts, at most so often, leaves all attempts in `steps`, and returns the last. One that the
     /// hypervisor disturbed counts only where there is no better one: when it is the last.
     async fn attempts<'s>(
         &self,
+        most: u32,
         rate: f64,
         seconds: f64,
         seed: u64,
         steps: &'s mut Vec<Step>,
     ) -> anyhow::Result<&'s Step> {
-        for left in (0..ATTEMPTS).rev() {
+        for left in (0..most).rev() {
             let step = self.step(rate, seconds, seed).await?;
             let again = || (left > 0).then(|| disturbed(step.steal)).flatten();
             let void = step.void.clone().or_else(again);
