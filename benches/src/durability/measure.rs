@@ -102,8 +102,12 @@ impl Lane {
             // Ticks are a second apart.
             let rare = contract::kills::RARE.contains(point)
                 || matches!(point, Point::TickBeforeCommit | Point::TickAfterCommit);
+            // Jobs that end at about the same time are written down together.
+            let ends = matches!(point, Point::FinishBeforeCommit | Point::FinishAfterCommit);
+            let often = if ends { 2 } else { 3 };
             // Not always the first time that it gets there, where it gets there often.
-            blows.extend((0..*times).map(|n| Blow::At(*point, if rare { 1 } else { 2 + n % 3 })));
+            let time = |n: u32| if rare { 1 } else { 2 + n % often };
+            blows.extend((0..*times).map(|n| Blow::At(*point, time(n))));
         }
         let [first, last] = MOMENTS;
         let span = (last - first) as usize;

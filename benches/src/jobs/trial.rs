@@ -101,6 +101,11 @@ impl Trial {
             slice.void = contradiction(job, slice, page);
         }
     }
+
+    /// Whether the trial counts, with all of its slices.
+    pub(super) fn is_whole(&self) -> bool {
+        self.void.is_none() && self.slices.iter().all(|slice| slice.void().is_none())
+    }
 }
 
 /// Why a slice was not under the load that was asked for, if it was not. `page` is what a page costs

@@ -245,6 +245,19 @@ fn a_slice_without_its_jobs_counts_for_nothing_and_is_told_of() {
 }
 
 #[test]
+fn a_trial_that_was_tried_again_fills_its_round() {
+    let mut run = made_up(SOUND);
+    let trials = &mut run.interference.as_mut().unwrap().trials;
+    let again = trials[0].clone();
+    trials[0].slices[1].void = Some("3 of 4 jobs were done".to_owned());
+    trials.push(again);
+    let before = judged(&made_up(SOUND)).interfered.unwrap();
+    let after = judged(&run).interfered.unwrap();
+    assert_eq!(after.cells, before.cells);
+    assert_eq!((after.trials, after.void_slices.len()), (before.trials + 1, 1));
+}
+
+#[test]
 fn no_p99_comes_from_few_requests_and_no_share_is_certainly_zero() {
     let found = judged(&made_up(Facts { preset: Preset::Quick, ..SOUND })).interfered.unwrap();
     assert!(found.cells.iter().all(|cell| cell.p99.is_none() && cell.p99_ratio.is_none()));
