@@ -127,10 +127,10 @@ impl Axes {
         for load in loads {
             let x = across.at(load.into());
             svg.line("grid", [x, x], [floor, floor + 5.0]);
-            svg.text("tick", (x, floor + 20.0), 0.0, Anchor::Middle, &format!("{load} %"));
+            svg.text("tick", (x, floor + 20.0), 0.0, Anchor::Middle, &load.to_string());
         }
         let middle = f64::midpoint(ACROSS[0], ACROSS[1]);
-        let name = "what jobs take of the core";
+        let name = "what jobs take of the core, %";
         svg.text("tick", (middle, floor + 40.0), 0.0, Anchor::Middle, name);
         Self { svg, arm, across, up, logarithmic }
     }
