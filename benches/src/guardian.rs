@@ -14,7 +14,7 @@
 //! (A private PostgreSQL server is watched over in the same manner by whoever starts it.)
 
 use std::{
-    env, fs,
+    fs,
     io::{self, BufRead, Read, Write},
     path::PathBuf,
     process::{Child, ChildStdin, Command, Stdio},
@@ -31,7 +31,7 @@ use nix::{
 
 use crate::{
     fleet::quota::{self, Quotas},
-    probe,
+    probe, servers,
 };
 
 /// The environment variable that marks a run's processes.
@@ -53,7 +53,7 @@ impl Guardian {
     /// Starts the guardian and waits until it is on guard.
     pub fn start() -> anyhow::Result<Self> {
         let mark = format!("{}-{}", std::process::id(), chrono::Utc::now().timestamp_micros());
-        let mut process = Command::new(env::current_exe()?)
+        let mut process = Command::new(servers::this_program()?)
             .args(["guardian", &mark])
             .current_dir("/")
             .stdin(Stdio::piped())

@@ -26,6 +26,8 @@ use tokio::{
     time::timeout,
 };
 
+use crate::servers;
+
 /// How long an intermediary may take to listen, to answer an order, and to end.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -57,7 +59,7 @@ type Answer<T> = Result<T, String>;
 impl Program {
     /// This very program.
     pub fn this(mark: (&'static str, &str)) -> anyhow::Result<Self> {
-        Ok(Self { lab: std::env::current_exe()?, mark: (mark.0, mark.1.to_owned()) })
+        Ok(Self { lab: servers::this_program()?, mark: (mark.0, mark.1.to_owned()) })
     }
 }
 

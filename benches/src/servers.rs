@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     env, fs,
     hash::{DefaultHasher, Hash, Hasher},
-    io::{BufRead, BufReader},
+    io::{self, BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -91,6 +91,20 @@ struct Target {
     name: String,
 }
 
+/// This very program. Building the servers may replace its file while it runs: cargo builds the lab anew
+/// where its dependencies are wanted with other features when they are built together with theirs. What was
+/// started is then what the kernel still holds.
+///
+/// # Errors
+/// When the kernel does not say.
+pub fn this_program() -> io::Result<PathBuf> {
+    Ok(existing(env::current_exe()?))
+}
+
+fn existing(program: PathBuf) -> PathBuf {
+    if program.exists() { program } else { PathBuf::from("/proc/self/exe") }
+}
+
 /// Builds the three servers in one go, with cargo's own progress on stderr. Cargo carries the run's
 /// `mark`.
 ///
@@ -139,6 +153,17 @@ mod tests {
         let library = r#"{"reason":"compiler-artifact","target":{"name":"api"},"executable":null}"#;
         assert_eq!(built(library), None);
         assert_eq!(built(r#"{"reason":"build-finished","success":true}"#), None);
+    }
+
+    #[test]
+    fn a_program_whose_file_was_replaced_can_be_started_once_more() {
+        let gone = existing(PathBuf::from("/nowhere/lab (deleted)"));
+        // This is a test, and lists itself.
+        let listed = Command::new(gone).arg("--list").output().unwrap();
+        let said = String::from_utf8(listed.stdout).unwrap();
+        assert!(said.contains("a_program_whose_file_was_replaced"), "{said}");
+        let here = env::current_exe().unwrap();
+        assert_eq!(existing(here.clone()), here);
     }
 
     #[test]
