@@ -267,7 +267,8 @@ fn the_lab_scales_it_and_puts_it_back(composition: &Composition) {
     // However its lines are broken.
     let words = result.split_whitespace().collect::<Vec<_>>().join(" ");
     let setups = ["2 monoliths", "2 frontends + 1 backend", "1 frontend + 2 backends"];
-    for part in setups.into_iter().chain(["MiB", "0 trials and 0 steps void"]) {
+    // Steps may be void: those in which the hypervisor took much are tried again.
+    for part in setups.into_iter().chain(["MiB", "; 0 trials and"]) {
         assert!(words.contains(part), "{part}: {result}");
     }
     let report = result.lines().find_map(|line| line.strip_prefix("report: "));
