@@ -56,7 +56,8 @@ impl Steps<'_> {
     ) -> anyhow::Result<()> {
         for (number, rate) in (1000..).zip(rates) {
             let seed = self.seed.wrapping_add(number);
-            self.attempts(ATTEMPTS_AT_TIMES, *rate, seconds, seed, steps).await?;
+            attempts(ATTEMPTS_AT_TIMES, steps, async || self.step(*rate, seconds, seed).await)
+                .await?;
         }
         Ok(())
     }
@@ -86,36 +87,34 @@ impl Steps<'_> {
 
     /// Tries one rate until it counts, and returns whether it kept the SLO.
     async fn counted(&self, rate: f64, seed: u64, steps: &mut Vec<Step>) -> anyhow::Result<bool> {
-        match self.attempts(ATTEMPTS, rate, self.seconds, seed, steps).await? {
+        let attempt = async || self.step(rate, self.seconds, seed).await;
+        match attempts(ATTEMPTS, steps, attempt).await? {
             Step { void: Some(why), .. } => {
                 bail!("{ATTEMPTS} steps at {rate:.0} requests a second came to nothing: {why}")
             }
             counts => Ok(counts.keeps(self.slo_ms)),
         }
     }
+}
 
-    /// Tries one rate until it counts, at most so often, leaves all attempts in `steps`, and returns the last. One that the
-    /// hypervisor disturbed counts only where there is no better one: when it is the last.
-    async fn attempts<'s>(
-        &self,
-        most: u32,
-        rate: f64,
-        seconds: f64,
-        seed: u64,
-        steps: &'s mut Vec<Step>,
-    ) -> anyhow::Result<&'s Step> {
-        for left in (0..most).rev() {
-            let step = self.step(rate, seconds, seed).await?;
-            let again = || (left > 0).then(|| disturbed(step.steal)).flatten();
-            let void = step.void.clone().or_else(again);
-            let counts = void.is_none();
-            steps.push(Step { void, ..step });
-            if counts {
-                break;
-            }
+/// Tries until a step counts, at most so often, leaves all attempts in `steps`, and returns the last. One
+/// that the hypervisor disturbed counts only where there is no better one: when it is the last.
+async fn attempts(
+    most: u32,
+    steps: &mut Vec<Step>,
+    attempt: impl AsyncFn() -> anyhow::Result<Step>,
+) -> anyhow::Result<&Step> {
+    for left in (0..most).rev() {
+        let step = attempt().await?;
+        let again = || (left > 0).then(|| disturbed(step.steal)).flatten();
+        let void = step.void.clone().or_else(again);
+        let counts = void.is_none();
+        steps.push(Step { void, ..step });
+        if counts {
+            break;
         }
-        steps.last().context("no attempt")
     }
+    steps.last().context("no attempt")
 }
 
 /// Why a step is better tried again, if the hypervisor took so much.
@@ -194,12 +193,28 @@ impl Observer<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::cell::RefCell;
 
-    #[test]
-    fn what_the_hypervisor_takes_makes_a_step_worth_another() {
-        assert_eq!(disturbed(0.0), None);
-        assert_eq!(disturbed(STOLEN), None);
+    use super::*;
+    use crate::scaling::step_of;
+
+    /// What attempts with so much stolen leave behind: which of them are void.
+    async fn tried(steals: &[f64]) -> Vec<bool> {
+        let left = RefCell::new(steals.iter());
+        let attempt = async || {
+            let steal = left.borrow_mut().next().copied().context("one attempt too many")?;
+            Ok(Step { steal, ..step_of(100.0, 5) })
+        };
+        let mut steps = Vec::new();
+        attempts(ATTEMPTS, &mut steps, attempt).await.unwrap();
+        steps.iter().map(|step| step.void.is_some()).collect()
+    }
+
+    #[tokio::test]
+    async fn what_the_hypervisor_disturbed_is_tried_again_and_counts_only_as_the_last() {
+        assert_eq!(tried(&[STOLEN]).await, [false]);
+        assert_eq!(tried(&[0.083, 0.0]).await, [true, false]);
+        assert_eq!(tried(&[0.083, 0.05, 0.2]).await, [true, true, false]);
         let why = disturbed(0.083);
         assert_eq!(why.as_deref(), Some("the hypervisor took 8.3 % of the CPU"));
     }
