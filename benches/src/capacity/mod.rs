@@ -1,12 +1,13 @@
 //! How much a setup can do, said before it is tried. What each tier does for each kind of page is
 //! found from many mixes at moderate rates (`demands`); from that, and from a few goodputs that are
 //! known, follow those of setups and mixes that were not tried yet, and how long a page takes there
-//! (`predict`). The predictions are written down and hashed, and only then held against
+//! (`predict`, with `efficiency` for what no law tells). The predictions are written down and hashed, and only then held against
 //! measurements ([`Sealed`]).
 //!
 //! Pure functions of what was measured: the judgement computes all of it again.
 
 mod demands;
+mod efficiency;
 mod network;
 mod predict;
 mod seal;
@@ -15,8 +16,9 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     demands::{Demand, Fitted, IDENTIFIABLE, demands},
+    efficiency::measured_per_cpu,
     network::Setting,
-    predict::{Cell, Facts, LOADS, Load, Predicted, Predictions, measured_per_cpu, predict, units},
+    predict::{Cell, Facts, LOADS, Load, Predicted, Predictions, predict, units},
     seal::Sealed,
 };
 use crate::{

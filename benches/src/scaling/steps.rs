@@ -18,13 +18,13 @@ use crate::{
 
 /// How often a rate is tried until a step counts: in a search, and where the time of a page is asked for,
 /// which hangs more on a moment's disturbance than whether a rate is kept.
-const ATTEMPTS: u32 = 3;
-const ATTEMPTS_AT_TIMES: u32 = 10;
+pub(crate) const ATTEMPTS: u32 = 3;
+pub(crate) const ATTEMPTS_AT_TIMES: u32 = 10;
 
 /// The share of all cores' time that the hypervisor may take before a step is tried again. It is not
 /// evenly spread: 2 % of a second and a half are 60 ms on two cores, several periods of a quota, in which
 /// a backlog builds up that no server is to blame for.
-const STOLEN: f64 = 0.02;
+pub(crate) const STOLEN: f64 = 0.02;
 
 /// What a search needs.
 pub(super) struct Steps<'a> {
