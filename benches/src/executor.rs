@@ -5,26 +5,19 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 use indicatif::ProgressBar;
-use nix::unistd::getpid;
 
 use crate::{
     fleet::System,
     load::{Generator, poisson},
     pilot::Found,
     plan::{Block, Plan, Restart},
-    probe::{self, Scope, Watched},
+    probe::Watched,
     progress::ms,
     record::{Arm, Comparison, Page, Purpose, Slice},
     store::Folder,
+    stretch::{self, Outcome, Part},
     visitors::Visitors,
 };
-
-/// Under which name the generator's figures are kept: the lab's own process.
-pub const GENERATOR: &str = "generator";
-
-/// Requests before each slice, not counted: a thawed process has cold caches and may find that its
-/// connections have been closed meanwhile.
-const WARM_UP: usize = 40;
 
 /// What a slice takes beside its scheduled length: thawing, warming up, waiting for the last
 /// answers. For the estimate of the time left only.
@@ -81,6 +74,7 @@ fn block_duration(block: &Block) -> f64 {
         Block::Capacity { arms, steps, seconds, .. } => {
             arms.len() as f64 * f64::from(*steps) * (seconds + OVERHEAD)
         }
+        Block::Duet { seconds, .. } => 2.0 * (seconds + OVERHEAD),
     }
 }
 
@@ -107,6 +101,7 @@ impl Executor<'_> {
                     }
                 }
                 Block::Capacity { .. } => self.capacity(number, block).await?,
+                Block::Duet { .. } => self.duet(number, block).await?,
             }
         }
         Ok(())
@@ -142,27 +137,57 @@ impl Executor<'_> {
         Ok(())
     }
 
-    /// Thaws an arm, warms it up, loads it, freezes it.
+    /// Both arms at once, each by a schedule of its own at half the rate; then once more with the
+    /// schedules exchanged, so that both have had the same visitors.
+    async fn duet(&mut self, number: u32, block: &Block) -> anyhow::Result<()> {
+        let Block::Duet { comparison, page, seconds, seed } = block else { return Ok(()) };
+        let rate = looked_at(&self.found.rates, *page)? / 2.0;
+        let order = |arm, seed| Order {
+            block: number,
+            comparison: *comparison,
+            purpose: Purpose::Duet,
+            page: *page,
+            arm,
+            rate,
+            seconds: *seconds,
+            seed,
+        };
+        let [first, second] = comparison.arms();
+        let seeds = [*seed, seed.wrapping_add(1)];
+        for [one, other] in [seeds, [seeds[1], seeds[0]]] {
+            let orders = [order(first, one), order(second, other)];
+            self.bar.set_message(format!("{} page, two at once, {rate:.0}/s each", page.name()));
+            let parts = [self.part(orders[0])?, self.part(orders[1])?];
+            let outcomes = stretch::duet(self.generator, parts, &self.beside).await?;
+            self.bar.inc(ms(seconds + OVERHEAD));
+            for (order, outcome) in orders.into_iter().zip(outcomes) {
+                self.keep(order, outcome)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One arm for a while, all others frozen.
     async fn slice(&mut self, order: Order) -> anyhow::Result<&Slice> {
-        let Order { block, comparison, purpose, page, arm, rate, seconds, seed } = order;
+        let Order { page, arm, rate, seconds, .. } = order;
         self.bar.set_message(format!("{} page, {}, {rate:.0}/s", page.name(), arm.name()));
+        let outcome = stretch::solo(self.generator, self.part(order)?, &self.beside).await?;
+        self.bar.inc(ms(seconds + OVERHEAD));
+        self.keep(order, outcome)
+    }
+
+    fn part(&self, order: Order) -> anyhow::Result<Part<'_>> {
+        let Order { page, arm, rate, seconds, seed, .. } = order;
         let system = self.systems.iter().find(|system| system.arm == arm);
         let system = system.with_context(|| format!("{} does not run", arm.name()))?;
         let target = self.visitors.to(page, system.front);
         let arrivals = poisson(rate, seconds, seed, target.paths.len());
+        Ok(Part { system, target, arrivals })
+    }
 
-        let mut watched = system.watched();
-        let me = Watched { name: GENERATOR.to_owned(), pid: getpid(), scope: Scope::Process };
-        watched.extend(self.beside.iter().cloned().chain([me]));
-
-        system.resume()?;
-        self.generator.warm(target.clone(), WARM_UP).await?;
-        let before = probe::read(&watched)?;
-        let tally = self.generator.open(target, arrivals).await?;
-        let usage = before.until(&probe::read(&watched)?);
-        let resident_mib = probe::resident(&watched)?;
-        system.park()?;
-
+    fn keep(&mut self, order: Order, outcome: Outcome) -> anyhow::Result<&Slice> {
+        let Order { block, comparison, purpose, page, arm, rate, seconds, seed } = order;
+        let Outcome { tally, usage, resident_mib } = outcome;
         let slice = Slice {
             restart: self.restart,
             block,
@@ -187,7 +212,6 @@ impl Executor<'_> {
             steal: usage.steal,
         };
         self.folder.append(&slice)?;
-        self.bar.inc(ms(seconds + OVERHEAD));
         self.slices.push(slice);
         self.slices.last().context("a slice was pushed just now")
     }

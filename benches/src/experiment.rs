@@ -96,6 +96,11 @@ impl Design {
         }
     }
 
+    /// Whether what is to be measured stands in a plan of restarts.
+    pub fn has_plan(self) -> bool {
+        matches!(self, Self::Contrast { .. } | Self::Families { .. })
+    }
+
     /// Whether there are replicas, in front of which a balancer stands.
     pub fn has_replicas(self) -> bool {
         matches!(self, Self::Scaling(_) | Self::Replicas(_))

@@ -10,6 +10,7 @@ use std::mem;
 use anyhow::{Context, bail, ensure};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     circumstances::Circumstances,
@@ -37,6 +38,8 @@ pub struct Begun {
     pub seed: u64,
     /// Where, as on the command line; without the address of a database, which may hold a password.
     pub place: String,
+    /// What stands in front of replicas, where there are any.
+    pub balancing: Balancing,
     /// The command that repeats the run.
     pub command: String,
     /// When measuring began.
@@ -68,11 +71,20 @@ pub enum Entry {
         /// Slices in the file until here.
         slices: usize,
     },
+    /// A part of a run that has no restarts: see [`crate::ledger`].
+    Part {
+        /// What it is.
+        name: String,
+        /// Time spent on measuring until here, as above.
+        seconds: f64,
+        /// What was measured.
+        measured: Value,
+    },
     /// They are what there was of a restart when the run was interrupted.
     Resumed {
         /// When the run went on.
         at: DateTime<Utc>,
-        /// The restart that was cut short.
+        /// The restart that was cut short; in a run of parts, how many there were.
         restart: u32,
         /// Slices in the file until here.
         slices: usize,
@@ -104,8 +116,10 @@ impl Progress {
         let mut progress = Self::default();
         let (mut left, mut seen) = (slices, 0);
         for entry in entries {
-            let (Entry::Complete { slices: until, .. } | Entry::Resumed { slices: until, .. }) =
-                &entry;
+            let until = match &entry {
+                Entry::Complete { slices, .. } | Entry::Resumed { slices, .. } => slices,
+                Entry::Part { .. } => bail!("the journal is of another kind of run"),
+            };
             let count = until.checked_sub(seen).filter(|count| *count <= left.len());
             let count = count.context("the journal speaks of slices that are not there")?;
             let rest = left.split_off(count);
@@ -126,6 +140,7 @@ impl Progress {
                 self.restarts += 1;
                 self.seconds = seconds;
             }
+            Entry::Part { .. } => {}
             Entry::Resumed { at, restart, .. } => {
                 self.resumed.push(Resumption { at, restart, dropped: slices });
             }
@@ -143,8 +158,8 @@ impl Progress {
 }
 
 impl Begun {
-    /// What is known of a run that is measured in one piece: it has no plan to go on with.
-    pub fn in_one_piece(
+    /// What is known of a run before its first slice or part; a plan there may be besides.
+    pub fn new(
         order: &Order,
         started: DateTime<Utc>,
         circumstances: Circumstances,
@@ -157,6 +172,7 @@ impl Begun {
             preset: order.preset.to_string(),
             seed: order.seed,
             place: order.place.flag(),
+            balancing: order.balancing,
             command: order.command(),
             started,
             circumstances,
@@ -178,7 +194,7 @@ impl Begun {
             preset: self.preset.parse()?,
             place: Place::again(&self.place, engine)?,
             seed: self.seed,
-            balancing: Balancing::default(),
+            balancing: self.balancing,
         })
     }
 
@@ -231,4 +247,4 @@ impl Begun {
 
 #[cfg(test)]
 #[path = "journal_tests.rs"]
-mod tests;
+pub(crate) mod tests;

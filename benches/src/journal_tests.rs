@@ -17,13 +17,14 @@ fn whole() -> Run {
     Truth { preset: Preset::Smoke, ..Truth::default() }.run()
 }
 
-fn begun(run: &Run) -> Begun {
+pub(crate) fn begun(run: &Run) -> Begun {
     Begun {
         schema: run.schema,
         experiment: run.experiment.clone(),
         preset: run.preset.clone(),
         seed: run.seed,
         place: "--db sqlite".into(),
+        balancing: Balancing::default(),
         command: run.command.clone(),
         started: run.started,
         circumstances: Circumstances::of(run),

@@ -5,34 +5,55 @@ use std::{
     fs::{self, File},
     path::{Path, PathBuf},
     process::Command,
-    time::Instant,
 };
 
 use anyhow::Context;
-use chrono::Utc;
 use contract::{
     dataset::Size,
     process::{Server, command},
 };
 use futures_util::future::try_join_all;
 use indicatif::ProgressBar;
+use serde::{Serialize, de::DeserializeOwned};
 use tokio::task::spawn_blocking;
 
 use crate::{
     affinity,
     databases::{Database, Engine},
+    ledger::{Known, Ledger},
     load::Generator,
     machine, progress,
     record::{Arm, Layout, Pilot, Run},
     run::Order,
-    scaling::measure::{Around, before},
-    site::Site,
-    store::{self, Folder},
+    scaling::measure::before,
+    site::{self, Site},
     visitors::Visitors,
 };
 
 /// A time that hardly ever comes: no job of the app's own may fall into a trial.
 const NEVER: &str = "0 0 29 2 *";
+
+/// One lane on its way.
+pub(crate) struct Track<'a> {
+    ledger: &'a Ledger,
+    number: usize,
+    /// Shows how far all of them are.
+    pub(crate) bar: &'a ProgressBar,
+}
+
+impl Track<'_> {
+    /// The lane's trial with this number, unless it has been measured already.
+    pub(crate) async fn trial<T: Serialize + DeserializeOwned>(
+        &self,
+        number: usize,
+        measure: impl Future<Output = T>,
+    ) -> anyhow::Result<T> {
+        let name = format!("lane {}, trial {number}", self.number);
+        let trial = self.ledger.part(&name, async { Ok(measure.await) }).await?;
+        self.bar.inc(1);
+        Ok(trial)
+    }
+}
 
 /// Carries out the trials of all lanes, and returns the run with the folder where it is kept. What is
 /// `doing` for so many trials is told meanwhile; `prepare` makes the lanes, `all` carries out one of
@@ -43,33 +64,32 @@ const NEVER: &str = "0 0 29 2 *";
 pub(crate) async fn measure<L, T>(
     order: &Order,
     engine: &Engine,
+    mut ledger: Ledger,
     (doing, trials): (&str, u64),
     prepare: impl AsyncFnOnce(&mut Site) -> anyhow::Result<Vec<L>>,
-    all: impl AsyncFn(&L, &ProgressBar) -> anyhow::Result<Vec<T>>,
+    all: impl AsyncFn(&L, &Track<'_>) -> anyhow::Result<Vec<T>>,
     keep: impl FnOnce(Run, Vec<T>) -> Run,
 ) -> anyhow::Result<(PathBuf, Run)> {
-    let started = Utc::now();
     let machine = machine::machine()?;
     let mut layout = affinity::layout(&affinity::cores()?);
     // What becomes of jobs does not hang on how much data there is.
     let size = Size { users: 20, articles: 100, tags: 10, ..Size::default() };
     let mut site = Site::with(engine, layout.clone(), size).await?;
     let instrument = (Generator::start()?, Visitors::of(&site.dataset)?);
-    let (parity, mut found) = before(&mut site, order, &instrument).await?;
+    let (parity, mut found) = before(&mut site, order, &instrument, ledger.found()).await?;
     // Nothing is planted that takes time.
     found.pilot = Pilot { planted_ms: 0.0, waiting_ms: 0.0, ..found.pilot };
     layout.fallbacks.extend(found.remark.clone());
-    let mut folder = Folder::create(&store::root()?, started, order.seed)?;
-    let clock = Instant::now();
+    let dataset = site::rows(&site.dataset);
+    ledger.begin(Known { order, engine, machine, layout, site: &site, dataset, parity, found })?;
     let bar = progress::bar(doing, trials);
     let lanes = prepare(&mut site).await?;
-    let trials = try_join_all(lanes.iter().map(|lane| all(lane, &bar))).await;
+    let tracks: Vec<Track<'_>> =
+        (0..lanes.len()).map(|number| Track { ledger: &ledger, number, bar: &bar }).collect();
+    let trials = try_join_all(lanes.iter().zip(&tracks).map(|(lane, at)| all(lane, at))).await;
     bar.finish_and_clear();
     let trials = trials?.into_iter().flatten().collect();
-    let around = Around { order, engine, started, machine, layout, site: &site, parity, found };
-    let run = keep(around.record(&folder, clock)?, trials);
-    folder.finish(&run)?;
-    Ok((folder.path.clone(), run))
+    ledger.finish(|run| keep(run, trials))
 }
 
 /// Where the servers of one lane live.

@@ -4,16 +4,14 @@
 use std::{collections::BTreeMap, time::Instant};
 
 use anyhow::ensure;
-use nix::unistd::getpid;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     affinity,
     databases::POSTGRES,
-    executor::GENERATOR,
     fleet::System,
     load::{Generator, Tally, Target, poisson},
-    probe::{self, Scope, Watched},
+    probe::{self, GENERATOR, Watched},
     record::{Page, Pilot},
     visitors::Visitors,
 };
@@ -40,7 +38,7 @@ const WAITING_MS: f64 = 0.5;
 const ROUGH: usize = 150;
 
 /// What was found.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Found {
     /// What goes into the record.
     pub pilot: Pilot,
@@ -50,6 +48,14 @@ pub struct Found {
     pub one_core: BTreeMap<Page, f64>,
     /// What should be known about runs on this database.
     pub remark: Option<String>,
+}
+
+impl Found {
+    /// Where no rates are needed: so much CPU burns the planted arm.
+    pub fn planted(planted_ms: f64) -> Self {
+        let pilot = Pilot { planted_ms, ..Pilot::default() };
+        Self { pilot, ..Self::default() }
+    }
 }
 
 /// CPU of one page, milliseconds.
@@ -87,7 +93,7 @@ pub struct Look<'a> {
 impl Look<'_> {
     /// What one monolith pays per page, and the rates that follow.
     pub async fn at(&self, monolith: &System) -> anyhow::Result<Found> {
-        let me = Watched { name: GENERATOR.to_owned(), pid: getpid(), scope: Scope::Process };
+        let me = Watched::generator();
         let mut watched = monolith.watched();
         watched.extend(self.beside.iter().cloned().chain([me]));
 

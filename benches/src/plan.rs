@@ -5,7 +5,8 @@ use rand_chacha::{ChaCha8Rng, rand_core::Rng};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    record::{Arm, Comparison, Page},
+    noise::Noise,
+    record::{Arm, Comparison, Page, Pilot},
     stats::shuffle,
 };
 
@@ -23,6 +24,23 @@ impl Plan {
         arms.sort_unstable();
         arms.dedup();
         arms
+    }
+
+    /// The plan where two arms are put beside each other as suits the machine, by what the pilot found.
+    pub fn suited_to(self, pilot: &Pilot) -> Self {
+        let at_once = pilot.noise.as_ref().is_some_and(Noise::favours_duets);
+        if at_once { self.with_duets() } else { self }
+    }
+
+    /// The plan where CPU is read off two arms that run at once: beside each block in which they take
+    /// turns one in which they don't, as long and with as many visitors.
+    pub fn with_duets(mut self) -> Self {
+        for restart in &mut self.restarts {
+            let blocks = restart.blocks.iter();
+            restart.blocks =
+                blocks.flat_map(|block| [block.duet(), Some(block.clone())]).flatten().collect();
+        }
+        self
     }
 
     /// What is left of the plan where only some arms can be had: the restarts that need no other.
@@ -102,4 +120,38 @@ pub enum Block {
         /// Seed of arrival times and addresses.
         seed: u64,
     },
+    /// Both arms at once, each at half the steady rate: two stretches, with the schedules of the first
+    /// exchanged in the second. For CPU alone, since they wait for each other.
+    Duet {
+        /// Which question.
+        comparison: Comparison,
+        /// Which page.
+        page: Page,
+        /// Length of a stretch, seconds.
+        seconds: f64,
+        /// Seed of arrival times and addresses; the second schedule has the next one.
+        seed: u64,
+    },
+}
+
+impl Block {
+    /// The question that it belongs to.
+    pub fn comparison(&self) -> Comparison {
+        let (Self::Steady { comparison, .. }
+        | Self::Capacity { comparison, .. }
+        | Self::Duet { comparison, .. }) = self;
+        *comparison
+    }
+
+    /// What it comes to where both arms run at once; nothing where a question is not about CPU.
+    fn duet(&self) -> Option<Self> {
+        match *self {
+            Self::Steady { comparison, page, seconds, seed, .. }
+                if comparison != Comparison::Waiting =>
+            {
+                Some(Self::Duet { comparison, page, seconds: 2.0 * seconds, seed: !seed })
+            }
+            _ => None,
+        }
+    }
 }

@@ -11,7 +11,7 @@ use std::{
 use anyhow::Context;
 use nix::{
     time::{ClockId, clock_gettime},
-    unistd::Pid,
+    unistd::{Pid, getpid},
 };
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +37,16 @@ pub struct Watched {
     pub pid: Pid,
     /// What belongs to it.
     pub scope: Scope,
+}
+
+/// Under which name the figures of the lab's own process are kept.
+pub const GENERATOR: &str = "generator";
+
+impl Watched {
+    /// The lab itself, which generates the load.
+    pub fn generator() -> Self {
+        Self { name: GENERATOR.to_owned(), pid: getpid(), scope: Scope::Process }
+    }
 }
 
 /// Readings at one moment.

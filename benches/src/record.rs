@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use crate::grid::{Cells, Trial};
-use crate::{deploys, durability, jobs, scaling, ticks};
+use crate::{deploys, durability, jobs, noise::Noise, scaling, ticks};
 
 /// Raised whenever the meaning of a field changes; a reader refuses any other number.
 pub const SCHEMA: u32 = 1;
@@ -190,6 +190,9 @@ pub struct Pilot {
     /// How long the waiting arm waits in each page, milliseconds.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub waiting_ms: f64,
+    /// How much identical monoliths differ, in turns and at once, where that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise: Option<Noise>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
@@ -300,6 +303,8 @@ pub enum Purpose {
     Steady,
     /// A step in the search for the highest rate that keeps the SLO.
     Capacity,
+    /// At half the moderate rate, while the other arm runs at the same: CPU per page only.
+    Duet,
 }
 
 /// A short stretch of open load on one arm, with everything observed during it.

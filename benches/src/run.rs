@@ -16,12 +16,15 @@ use crate::{
     fleet::System,
     grid, jobs,
     journal::{Begun, Entry, Progress},
+    ledger::Ledger,
     load::Generator,
-    machine, parity,
+    machine,
+    noise::{self, Noise},
+    parity,
     pilot::{Found, Look},
     plan::{Plan, Restart},
     progress::{self, ms},
-    record::{Arm, Parity, Resumption, Run},
+    record::{Arm, Comparison, Page, Parity, Resumption, Run},
     relay::Balancing,
     scaling,
     store::{self, Folder},
@@ -81,27 +84,7 @@ pub async fn run(order: &Order) -> anyhow::Result<(PathBuf, Run)> {
         (Design::Contrast { plan, .. } | Design::Families { plan, .. }, _) => {
             contrast(order, plan).await
         }
-        (Design::Grid(cells), Place::Processes(engine)) => {
-            grid::measure(order, engine, &cells(order.preset, engine.kind())).await
-        }
-        (Design::Replicas(cells), Place::Processes(engine)) => {
-            grid::replicas::measure(order, engine, &cells(order.preset, engine.kind())).await
-        }
-        (Design::Scaling(scaling), Place::Processes(engine)) => {
-            scaling::measure(order, engine, &scaling(order.preset)?).await
-        }
-        (Design::Interference(design), Place::Processes(engine)) => {
-            jobs::measure(order, engine, &design(order.preset)).await
-        }
-        (Design::Durability(design), Place::Processes(engine)) => {
-            durability::measure(order, engine, &design(order.preset)).await
-        }
-        (Design::Deploys(design), Place::Processes(engine)) => {
-            deploys::measure(order, engine, &design(order.preset)).await
-        }
-        (Design::Ticks(design), Place::Processes(engine)) => {
-            ticks::measure(order, engine, &design(order.preset)).await
-        }
+        (_, Place::Processes(engine)) => in_parts(order, engine, Ledger::new(order)?).await,
         (Design::Scaling(scaling), Place::Composition) => {
             scaling::measure_composition(order, &scaling(order.preset)?).await
         }
@@ -112,6 +95,33 @@ pub async fn run(order: &Order) -> anyhow::Result<(PathBuf, Run)> {
             "{}: needs servers of the lab's own; leave out --compose",
             order.experiment.card.id
         ),
+    }
+}
+
+/// All designs whose runs consist of parts, from the first one that is missing.
+async fn in_parts(
+    order: &Order,
+    engine: &Engine,
+    ledger: Ledger,
+) -> anyhow::Result<(PathBuf, Run)> {
+    let preset = order.preset;
+    match order.experiment.design {
+        Design::Contrast { .. } | Design::Families { .. } => {
+            bail!("{}: consists of restarts", order.experiment.card.id)
+        }
+        Design::Grid(cells) => {
+            grid::measure(order, engine, &cells(preset, engine.kind()), ledger).await
+        }
+        Design::Replicas(cells) => {
+            grid::replicas::measure(order, engine, &cells(preset, engine.kind()), ledger).await
+        }
+        Design::Scaling(design) => scaling::measure(order, engine, &design(preset)?, ledger).await,
+        Design::Interference(design) => jobs::measure(order, engine, &design(preset), ledger).await,
+        Design::Durability(design) => {
+            durability::measure(order, engine, &design(preset), ledger).await
+        }
+        Design::Deploys(design) => deploys::measure(order, engine, &design(preset), ledger).await,
+        Design::Ticks(design) => ticks::measure(order, engine, &design(preset), ledger).await,
     }
 }
 
@@ -133,19 +143,21 @@ async fn contrast(order: &Order, plan: fn(Preset, u64) -> Plan) -> anyhow::Resul
         found.pilot.waiting_ms = 0.0;
     }
     testbed.equip(&arms, &found.pilot).await?;
+    found.pilot.noise = instrument.noise(&testbed, order, &found).await?;
+    let plan = plan.suited_to(&found.pilot);
     let mut circumstances = testbed.circumstances(machine).await?;
     circumstances.layout.fallbacks.extend(found.remark.clone());
     let programs = testbed.fingerprints()?;
     let before = (parity, found);
-    let begun = Begun::in_one_piece(order, started, circumstances, programs, before);
+    let begun = Begun::new(order, started, circumstances, programs, before);
     let begun = Begun { plan, ..begun };
     folder.begin(&begun)?;
     let measuring = Measuring { instrument, begun, folder, progress: Progress::default(), clock };
     measuring.finish(&testbed).await
 }
 
-/// Goes on with a run that was interrupted. Restarts that were complete are kept; the one that was
-/// cut short is measured anew, on freshly started servers. `engine` names the database's server again
+/// Goes on with a run that was interrupted. Restarts, or parts, that were complete are kept; the one that
+/// was cut short is measured anew, on freshly started servers. `engine` names the database's server again
 /// where the run was on one of its own.
 ///
 /// # Errors
@@ -156,6 +168,10 @@ pub async fn resume(run: &str, engine: Option<Engine>) -> anyhow::Result<(PathBu
     let (mut folder, begun, slices, entries) =
         Folder::reopen(&store::root()?, run).with_context(context)?;
     let order = begun.order(engine).with_context(context)?;
+    if let (false, Place::Processes(engine)) = (order.experiment.design.has_plan(), &order.place) {
+        let ledger = Ledger::again(folder, begun, entries).with_context(context)?;
+        return in_parts(&order, engine, ledger).await.with_context(context);
+    }
     let (mut progress, dropped) = Progress::replay(slices, entries).with_context(context)?;
     let machine = machine::machine()?;
     // Before minutes of building, what can be seen without.
@@ -169,17 +185,9 @@ pub async fn resume(run: &str, engine: Option<Engine>) -> anyhow::Result<(PathBu
     begun.refuse_others(&testbed.circumstances(machine).await?).with_context(context)?;
     let plan = match order.experiment.design {
         Design::Contrast { plan, .. } | Design::Families { plan, .. } => plan,
-        Design::Grid(_)
-        | Design::Replicas(_)
-        | Design::Scaling(_)
-        | Design::Interference(_)
-        | Design::Durability(_)
-        | Design::Deploys(_)
-        | Design::Ticks(_) => {
-            bail!("--resume {run}: this experiment is measured in one piece")
-        }
+        _ => bail!("--resume {run}: a composition is measured in one piece"),
     };
-    let plan = order.plan(plan, &testbed)?;
+    let plan = order.plan(plan, &testbed)?.suited_to(&begun.found.pilot);
     let same = testbed.fingerprints()? == begun.programs && plan == begun.plan;
     ensure!(
         same,
@@ -245,6 +253,31 @@ impl Instrument {
             progress::say("", &format!("{} page: {rate:.0} visitors a second", page.name()));
         }
         Ok((parity, found))
+    }
+
+    /// How much identical monoliths differ; nothing where there can't be two.
+    async fn noise(
+        &self,
+        testbed: &Testbed,
+        order: &Order,
+        found: &Found,
+    ) -> anyhow::Result<Option<Noise>> {
+        let twins = Comparison::Null.arms();
+        if !twins.iter().all(|twin| testbed.arms().contains(twin)) {
+            return Ok(None);
+        }
+        let mut fleet = testbed.start(&twins, "noise").await?;
+        let [first, second] = [fleet.system(twins[0])?, fleet.system(twins[1])?];
+        let trial = noise::Trial {
+            sender: &self.generator,
+            visitors: &self.visitors,
+            twins: [&first, &second],
+            rate: found.rates.get(&Page::Home).copied().context("no rate for the home page")?,
+            seed: order.seed,
+        };
+        let noise = fleet.unless_one_dies(trial.of(order.preset)).await?;
+        fleet.stop().await?;
+        Ok(Some(noise))
     }
 }
 

@@ -64,7 +64,7 @@ pub struct Folder {
     /// Locked as long as it is open, which is at most until this process ends.
     slices: File,
     journal: File,
-    /// How many slices are in [`SLICES`].
+    /// How many slices are in [`SLICES`], or parts in [`JOURNAL`].
     written: usize,
     /// How many were when it was opened.
     found: usize,
@@ -81,8 +81,7 @@ impl Drop for Folder {
             // Best effort: an empty folder does no harm.
             let _ = fs::remove_dir_all(&self.path);
         } else if self.written > self.found {
-            let kept = self.path.join(SLICES);
-            progress::say("Kept", &format!("{} slices in {}", self.written, kept.display()));
+            progress::say("Kept", &format!("what was measured, in {}", self.path.display()));
             progress::say("", &format!("it goes on with `cargo lab run --resume {}`", self.id));
         }
     }
@@ -132,8 +131,9 @@ impl Folder {
         let begun: Begun = of_this_schema(&path.join(BEGUN))?;
         let mut journal = to_append(&path.join(JOURNAL))?;
         let measured: Vec<Slice> = lines(&mut slices).with_context(|| SLICES)?;
-        let entries = lines(&mut journal).with_context(|| JOURNAL)?;
-        let (written, found) = (measured.len(), measured.len());
+        let entries: Vec<Entry> = lines(&mut journal).with_context(|| JOURNAL)?;
+        let parts = entries.iter().filter(|entry| matches!(entry, Entry::Part { .. })).count();
+        let (written, found) = (measured.len() + parts, measured.len() + parts);
         let folder = Self { id, path, slices, journal, written, found, finished: false };
         Ok((folder, begun, measured, entries))
     }
@@ -152,6 +152,7 @@ impl Folder {
 
     /// Appends to the journal.
     pub fn enter(&mut self, entry: &Entry) -> anyhow::Result<()> {
+        self.written += usize::from(matches!(entry, Entry::Part { .. }));
         append(&mut self.journal, entry)
             .with_context(|| self.path.join(JOURNAL).display().to_string())
     }

@@ -85,8 +85,7 @@ impl Truth {
                 .collect();
             starts.extend(restart.arms.iter().flat_map(|arm| started(*arm, index, &mut noise)));
             for (number, block) in restart.blocks.iter().enumerate() {
-                let (Block::Steady { comparison, .. } | Block::Capacity { comparison, .. }) = block;
-                if self.controls_only && *comparison == Comparison::Boundary {
+                if self.controls_only && block.comparison() == Comparison::Boundary {
                     continue;
                 }
                 self.block(block, (index, number as u32), &shifts, &mut noise, &mut slices);
@@ -109,6 +108,22 @@ impl Truth {
                     let mut slice = self.blank(*comparison, *page, *arm, *seconds, *seed);
                     (slice.restart, slice.block) = (restart, number);
                     self.fill(&mut slice, shifts[arm], noise);
+                    slices.push(slice);
+                }
+            }
+            Block::Duet { comparison, page, seconds, seed } => {
+                // Whatever befalls one befalls both.
+                let befell = (self.noise[1] * noise.normal()).exp();
+                let calm = Self { noise: [self.noise[0], 0.0], ..*self };
+                for arm in comparison.arms() {
+                    let mut slice = self.blank(*comparison, *page, arm, *seconds, *seed);
+                    (slice.restart, slice.block) = (restart, number);
+                    slice.purpose = Purpose::Duet;
+                    slice.rate = self.rate / 2.0;
+                    calm.fill(&mut slice, befell * shifts[&arm], noise);
+                    slice
+                        .cpu_ms
+                        .retain(|name, _| !["postgres", "generator"].contains(&name.as_str()));
                     slices.push(slice);
                 }
             }
@@ -262,6 +277,7 @@ impl Truth {
                 cpu_ms: [(Page::Home, self.cpu_ms), (Page::Article, 1.3 * self.cpu_ms)].into(),
                 planted_ms: self.planted_ms(),
                 waiting_ms: 0.5,
+                noise: None,
             },
             slices,
             starts,

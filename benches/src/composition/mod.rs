@@ -30,13 +30,12 @@ pub use self::{
 };
 use crate::{
     databases::POSTGRES,
-    executor::GENERATOR,
     fleet::{
         Access, Fleet, Member, Process, answered,
         quota::{Cpu, Gauge, Millicores},
         topology::{Role, Tier},
     },
-    probe::{Scope, Watched},
+    probe::{GENERATOR, Scope, Watched},
     record::{self, Arm},
     servers::{BACKEND, FRONTEND, MONOLITH},
     site::DATASET_SEED,

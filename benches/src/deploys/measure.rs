@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use indicatif::ProgressBar;
-
 use super::{
     Case, Deploys, Measured, Programs, Subject, Trial,
     cases::{CPU_MS, ROUND_MS, SHORTEST_MS},
@@ -12,7 +10,8 @@ use super::{
 };
 use crate::{
     databases::Engine,
-    lanes::{self, Quarters},
+    lanes::{self, Quarters, Track},
+    ledger::Ledger,
     record::Run,
     run::Order,
     scaling::worth_going_on,
@@ -28,6 +27,7 @@ pub async fn measure(
     order: &Order,
     engine: &Engine,
     design: &Deploys,
+    ledger: Ledger,
 ) -> anyhow::Result<(PathBuf, Run)> {
     let prepare = async |site: &mut Site| {
         let mut lanes = Vec::new();
@@ -41,28 +41,28 @@ pub async fn measure(
     let cases: Vec<Case> = (0..=design.deploys)
         .map(|number| Case::new(order.seed, number, design.longest_ms))
         .collect();
-    let all = async |launcher: &Launcher, bar: &ProgressBar| lane(launcher, &cases, bar).await;
+    let all = async |launcher: &Launcher, track: &Track<'_>| lane(launcher, &cases, track).await;
     let keep = |run, trials| {
         let lengths_ms = [SHORTEST_MS, design.longest_ms];
         let computes = f64::from(CPU_MS) / f64::from(ROUND_MS);
         Run { deploys: Some(Measured { lengths_ms, computes, trials }), ..run }
     };
-    lanes::measure(order, engine, ("Deploying", design.trials()), prepare, all, keep).await
+    let doing = ("Deploying", design.trials());
+    lanes::measure(order, engine, ledger, doing, prepare, all, keep).await
 }
 
 /// All deploys of one subject, one after the other.
 async fn lane(
     launcher: &Launcher,
     cases: &[Case],
-    bar: &ProgressBar,
+    track: &Track<'_>,
 ) -> anyhow::Result<Vec<Trial>> {
     let Quarters { database, token_secret, .. } = &launcher.quarters;
     let app = database.open(token_secret).await?;
     let mut done = Vec::new();
-    for case in cases {
-        bar.set_message(Subject::name(launcher.subject));
-        done.push(trial(launcher, &app, case).await);
-        bar.inc(1);
+    for (number, case) in cases.iter().enumerate() {
+        track.bar.set_message(Subject::name(launcher.subject));
+        done.push(track.trial(number, trial(launcher, &app, case)).await?);
         worth_going_on(done.iter().map(|trial| trial.void.as_deref()))?;
     }
     app.close().await;

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use contract::kills::{House, JOB_MS, LEASE_MS};
 use in_process::Point;
-use indicatif::ProgressBar;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
 use super::{Blow, Durability, Group, Launcher, Measured, Trial, trial, trial::PAUSE};
 use crate::{
     databases::Engine,
-    lanes::{self, Quarters},
+    lanes::{self, Quarters, Track},
+    ledger::Ledger,
     record::{Arm, Run},
     run::Order,
     scaling::worth_going_on,
@@ -32,6 +32,7 @@ pub async fn measure(
     order: &Order,
     engine: &Engine,
     design: &Durability,
+    ledger: Ledger,
 ) -> anyhow::Result<(PathBuf, Run)> {
     let prepare = async |site: &mut Site| {
         let mut lanes = Vec::new();
@@ -49,7 +50,8 @@ pub async fn measure(
         let (job_ms, lease_ms, pause_ms) = (JOB_MS, LEASE_MS, PAUSE.as_millis() as u32);
         Run { durability: Some(Measured { job_ms, lease_ms, pause_ms, trials }), ..run }
     };
-    lanes::measure(order, engine, ("Killing", design.trials()), prepare, Lane::all, keep).await
+    let doing = ("Killing", design.trials());
+    lanes::measure(order, engine, ledger, doing, prepare, Lane::all, keep).await
 }
 
 /// How the servers of a group are started, on data of their own.
@@ -78,15 +80,15 @@ impl Lane {
     ///
     /// # Errors
     /// When the database is out of reach from the beginning, or trial after trial comes to nothing.
-    pub async fn all(&self, bar: &ProgressBar) -> anyhow::Result<Vec<Trial>> {
+    pub(crate) async fn all(&self, track: &Track<'_>) -> anyhow::Result<Vec<Trial>> {
         let Quarters { database, token_secret, .. } = &self.launcher.quarters;
         let app = database.open(token_secret).await?;
         let mut house = House::open(app.clone(), self.email.clone()).await?;
         let mut done = Vec::new();
-        for blow in self.blows() {
-            bar.set_message(format!("{}: {}", self.group.subject.name(), blow.name()));
-            done.push(trial(&self.launcher, &mut house, blow).await);
-            bar.inc(1);
+        for (number, blow) in self.blows().into_iter().enumerate() {
+            track.bar.set_message(format!("{}: {}", self.group.subject.name(), blow.name()));
+            let killed = trial(&self.launcher, &mut house, blow);
+            done.push(track.trial(number, killed).await?);
             worth_going_on(done.iter().map(|trial| trial.void.as_deref()))?;
         }
         app.close().await;

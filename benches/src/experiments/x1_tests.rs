@@ -17,6 +17,7 @@ fn seconds(plan: &Plan) -> f64 {
             Block::Capacity { arms, steps, seconds, .. } => {
                 arms.len() as f64 * f64::from(*steps) * seconds
             }
+            Block::Duet { seconds, .. } => 2.0 * seconds,
         })
         .sum()
 }
@@ -83,8 +84,7 @@ fn whoever_is_compared_has_served_equally_much_and_nobody_else() {
         let mut load: BTreeMap<(Page, Arm), f64> = BTreeMap::new();
         let mut comparisons = BTreeSet::new();
         for block in &restart.blocks {
-            let (Block::Steady { comparison, .. } | Block::Capacity { comparison, .. }) = block;
-            comparisons.insert(*comparison);
+            comparisons.insert(block.comparison());
             let Block::Steady { order, page, seconds, .. } = block else { continue };
             order.iter().for_each(|arm| *load.entry((*page, *arm)).or_default() += seconds);
         }
@@ -106,7 +106,7 @@ fn the_order_of_blocks_differs_between_restarts() {
             .iter()
             .filter_map(|b| match b {
                 Block::Steady { comparison, page, .. } => Some((*comparison, *page)),
-                Block::Capacity { .. } => None,
+                Block::Capacity { .. } | Block::Duet { .. } => None,
             })
             .collect()
     };
@@ -128,11 +128,34 @@ fn arrivals_are_shared_within_a_block_and_differ_between_blocks() {
         .iter()
         .flat_map(|r| &r.blocks)
         .map(|b| match b {
-            Block::Steady { seed, .. } | Block::Capacity { seed, .. } => *seed,
+            Block::Steady { seed, .. }
+            | Block::Capacity { seed, .. }
+            | Block::Duet { seed, .. } => *seed,
         })
         .collect();
     let different: BTreeSet<_> = seeds.iter().collect();
     assert_eq!(different.len(), seeds.len());
+}
+
+#[test]
+fn where_arms_run_at_once_each_block_has_its_like_and_turns_are_as_before() {
+    let turns = plan(Preset::Quick, 1);
+    let both = turns.clone().with_duets();
+    assert_eq!(steady(&both), steady(&turns));
+    let (mut like, mut time) = (0, 0.0);
+    for block in both.restarts.iter().flat_map(|restart| restart.blocks.windows(2)) {
+        if let [Block::Duet { comparison, page, seconds, .. }, next] = block {
+            let Block::Steady { comparison: c, page: p, order, seconds: s, .. } = next else {
+                panic!("{next:?} follows a duet")
+            };
+            assert_eq!((comparison, page), (c, p));
+            assert!((2.0 * seconds - order.len() as f64 * s).abs() < 1e-9);
+            (like, time) = (like + 1, time + 2.0 * seconds);
+        }
+    }
+    let blocks = turns.restarts.iter().flat_map(|restart| &restart.blocks);
+    assert_eq!(like, blocks.filter(|block| matches!(block, Block::Steady { .. })).count());
+    assert!((seconds(&both) - seconds(&turns) - time).abs() < 1e-6);
 }
 
 #[test]

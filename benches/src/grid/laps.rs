@@ -10,14 +10,11 @@ use std::{cell::RefCell, collections::BTreeMap, time::Instant};
 use anyhow::{Context, bail};
 use futures_util::future::try_join_all;
 use http::Uri;
-use indicatif::ProgressBar;
-use nix::unistd::getpid;
 use rand_chacha::ChaCha8Rng;
 
 use super::{Cell, Trial, measure::Place};
 use crate::{
     count::{Replay, Visitor, signed_in},
-    executor::GENERATOR,
     fleet::{Fleet, System},
     link::{self, Achieved, Link},
     load::{CROWD, Times},
@@ -88,7 +85,6 @@ pub(super) async fn round(
     cells: &[Cell],
     (number, amount): (u32, Amount),
     rng: &mut ChaCha8Rng,
-    bar: &ProgressBar,
 ) -> anyhow::Result<Vec<Trial>> {
     let systems: anyhow::Result<Vec<Vec<System>>> = places
         .iter()
@@ -99,7 +95,7 @@ pub(super) async fn round(
     let mut links: Vec<Option<Link>> = fleets.iter_mut().map(Fleet::take_link).collect();
     let mut watched: Vec<Watched> = systems.iter().flatten().flat_map(System::watched).collect();
     watched.extend(places.iter().flat_map(|place| place.site.seeded.watched()));
-    watched.extend(links.iter().flatten().map(carries).chain([me()]));
+    watched.extend(links.iter().flatten().map(carries).chain([Watched::generator()]));
     for cell in &diet(cells) {
         let mut course = Course::new(cell, places, &systems, &links).await?;
         fleets[course.here].unless_one_dies(course.turns(DIET)).await?;
@@ -123,7 +119,6 @@ pub(super) async fn round(
             break;
         }
     }
-    bar.inc(cells.len() as u64);
     for link in links.into_iter().flatten() {
         link.stop().await?;
     }
@@ -198,7 +193,7 @@ impl<'a> Course<'a> {
         };
         let servers = system.watched();
         let mut watched = servers.clone();
-        watched.extend(place.site.seeded.watched().into_iter().chain([me()]));
+        watched.extend(place.site.seeded.watched().into_iter().chain([Watched::generator()]));
         match (cell.rtt_us, &links[here]) {
             (Some(_), Some(link)) => watched.push(carries(link)),
             (Some(_), None) => bail!("{} has no link", cell.arm.name()),
@@ -339,10 +334,6 @@ fn addresses(cell: &Cell, place: &Place) -> anyhow::Result<Vec<Uri>> {
     let slug = texts.get(&kib).with_context(|| format!("no text has {kib} KiB"))?;
     let address: Uri = format!("/lab/article/{slug}?codec={codec}").parse()?;
     Ok(vec![address])
-}
-
-fn me() -> Watched {
-    Watched { name: GENERATOR.to_owned(), pid: getpid(), scope: Scope::Process }
 }
 
 fn carries(link: &Link) -> Watched {

@@ -1,27 +1,28 @@
 //! Measures a grid, round by round, each on servers that were just started.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Instant};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::Context;
-use chrono::Utc;
 use contract::dataset::Size;
 use indicatif::ProgressBar;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
 use super::{
     Cells, Grid, Trial,
-    frame::Frame,
     laps::{self, Amount},
     texts,
 };
 use crate::{
     affinity,
     databases::{Databases, Engine},
-    machine, progress,
-    record::{Arm, Layout, Run, Start},
+    ledger::{Known, Ledger},
+    machine,
+    pilot::Found,
+    progress,
+    record::{Arm, Layout, Parity, Run, Start},
     run::Order,
     site::Site,
-    store::{self, Folder},
+    stats::rounded,
 };
 
 /// Requests by which the pilot learns what the plain cell costs.
@@ -45,26 +46,31 @@ pub async fn measure(
     order: &Order,
     engine: &Engine,
     grid: &Grid,
+    mut ledger: Ledger,
 ) -> anyhow::Result<(PathBuf, Run)> {
-    let started = Utc::now();
     let machine = machine::machine()?;
     let layout = affinity::layout(&affinity::cores()?);
     let mut places = places(engine, &layout, grid).await?;
-    let planted_ms = plant(&mut places, grid).await?;
-    let mut folder = Folder::create(&store::root()?, started, order.seed)?;
-    let clock = Instant::now();
+    let known = ledger.found().map(|found| found.pilot.planted_ms);
+    let planted_ms = plant(&mut places, grid, known).await?;
+    let first = places.first().context("a grid without cells")?;
+    let dataset = places.iter().map(|p| ("articles".to_owned(), p.articles)).collect();
+    ledger.begin(Known {
+        order,
+        engine,
+        machine,
+        layout,
+        site: &first.site,
+        dataset,
+        parity: Parity::default(),
+        found: Found::planted(planted_ms),
+    })?;
     let bar = progress::bar("Measuring", (grid.rounds * grid.cells.len()) as u64);
-    let measured = rounds(&places, grid, order.seed, &bar).await;
+    let measured = rounds(&places, grid, order.seed, &ledger, &bar).await;
     bar.finish_and_clear();
     let (trials, starts) = measured?;
-    let first = places.first().context("a grid without cells")?;
-    let build = machine::build(&first.site.rig.binaries)?;
-    let dataset = places.iter().map(|p| ("articles".to_owned(), p.articles)).collect();
-    let frame = Frame { order, engine, started, machine, build, layout, dataset, planted_ms };
     let cells = Cells { cells: grid.cells.clone(), trials };
-    let run = frame.record(folder.id.clone(), clock.elapsed().as_secs_f64(), cells, starts);
-    folder.finish(&run)?;
-    Ok((folder.path.clone(), run))
+    ledger.finish(|run| Run { grid: Some(cells), starts, ..run })
 }
 
 async fn places(engine: &Engine, layout: &Layout, grid: &Grid) -> anyhow::Result<Vec<Place>> {
@@ -82,17 +88,22 @@ async fn places(engine: &Engine, layout: &Layout, grid: &Grid) -> anyhow::Result
     Ok(places)
 }
 
-/// Looks what the plain cell costs, and has the planted arm burn a share of it on top: so much CPU
-/// per request, in milliseconds.
-async fn plant(places: &mut [Place], grid: &Grid) -> anyhow::Result<f64> {
+/// Looks what the plain cell costs, where that is not known, and has the planted arm burn a share of it on
+/// top: so much CPU per request, in milliseconds.
+async fn plant(places: &mut [Place], grid: &Grid, known: Option<f64>) -> anyhow::Result<f64> {
     let plain = grid.cell(&grid.controls.plain).context("no plain cell")?;
     let place = places.iter_mut().find(|place| place.articles == plain.articles);
     let place = place.context("the plain cell has no data")?;
-    let mut fleet = place.site.rig.start(&place.databases, &[plain.arm], "look").await?;
-    let system = fleet.system(plain.arm)?;
-    let look = fleet.unless_one_dies(laps::look(plain, place, &system, LOOK)).await;
-    let planted_ms = grid.controls.effect * look?;
-    fleet.stop().await?;
+    let planted_ms = match known {
+        Some(planted_ms) => planted_ms,
+        None => {
+            let mut fleet = place.site.rig.start(&place.databases, &[plain.arm], "look").await?;
+            let system = fleet.system(plain.arm)?;
+            let look = fleet.unless_one_dies(laps::look(plain, place, &system, LOOK)).await;
+            fleet.stop().await?;
+            rounded(grid.controls.effect * look?)
+        }
+    };
     place.site.plant(planted_ms, 0.0)?;
     Ok(planted_ms)
 }
@@ -102,26 +113,39 @@ async fn rounds(
     places: &[Place],
     grid: &Grid,
     seed: u64,
+    ledger: &Ledger,
     bar: &ProgressBar,
 ) -> anyhow::Result<(Vec<Trial>, Vec<Start>)> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let amount = Amount { requests: grid.requests, seconds: grid.seconds };
     let (mut trials, mut starts) = (Vec::new(), Vec::new());
-    for round in 0..u32::try_from(grid.rounds)? {
-        let mut fleets = Vec::new();
-        for place in places {
-            let name = format!("round-{round}");
-            fleets.push(place.site.rig.start(&place.databases, &place.arms, &name).await?);
-        }
-        for fleet in &fleets {
-            starts.extend(fleet.starts(round));
-        }
-        let measured =
-            laps::round(places, &mut fleets, &grid.cells, (round, amount), &mut rng, bar).await?;
-        trials.extend(measured);
-        for fleet in fleets {
-            fleet.stop().await?;
-        }
+    for number in 0..u32::try_from(grid.rounds)? {
+        // A stream of its own: what a round draws does not hang on whether others were measured.
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(u64::from(number));
+        let name = format!("round-{number}");
+        let measured = ledger.part(&name, round(places, grid, (number, &name), &mut rng)).await?;
+        let (of_round, started): (Vec<Trial>, Vec<Start>) = measured;
+        trials.extend(of_round);
+        starts.extend(started);
+        bar.inc(grid.cells.len() as u64);
+    }
+    Ok((trials, starts))
+}
+
+async fn round(
+    places: &[Place],
+    grid: &Grid,
+    (number, name): (u32, &str),
+    rng: &mut ChaCha8Rng,
+) -> anyhow::Result<(Vec<Trial>, Vec<Start>)> {
+    let amount = Amount { requests: grid.requests, seconds: grid.seconds };
+    let mut fleets = Vec::new();
+    for place in places {
+        fleets.push(place.site.rig.start(&place.databases, &place.arms, name).await?);
+    }
+    let starts = fleets.iter().flat_map(|fleet| fleet.starts(number)).collect();
+    let trials = laps::round(places, &mut fleets, &grid.cells, (number, amount), rng).await?;
+    for fleet in fleets {
+        fleet.stop().await?;
     }
     Ok((trials, starts))
 }

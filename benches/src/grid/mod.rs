@@ -8,7 +8,6 @@
 //! servers each, [`replicas`]; [`crate::judge`] says what it comes to.
 
 mod deployed;
-mod frame;
 mod laps;
 mod measure;
 pub mod replicas;

@@ -15,42 +15,39 @@ use std::{
 use anyhow::{Context, ensure};
 use boot::{CACHE_HITS, CACHE_INVALIDATIONS, CACHE_MISSES};
 use bytes::Bytes;
-use chrono::Utc;
 use futures_util::future::try_join_all;
 use http::Uri;
 use indicatif::ProgressBar;
-use nix::unistd::getpid;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use tokio::time::sleep;
 
 use super::{
     Cell, Cells, Grid, Reads, Trial,
-    frame::Frame,
     measure::LOOK,
     writer::{Writer, page},
 };
 use crate::{
     affinity,
     databases::{Database, Engine},
-    executor::GENERATOR,
     fleet::{
         deployment::{self, Deployment, Ground, View},
         quota::Quotas,
         topology::Role,
     },
     intermediary::Program,
+    ledger::{Known, Ledger},
     load::{Connections, Times},
     machine,
     parity::{STATEMENTS, counter, metrics},
-    probe::{self, Scope, Watched},
+    pilot::Found,
+    probe::{self, Watched},
     progress,
-    record::{Arm, Run, Start},
+    record::{Arm, Parity, Run, Start},
     relay::{Balancing, Policy},
     run::Order,
     servers::MONOLITH,
     site::{Site, rows},
     stats::{rounded, shuffle},
-    store::{self, Folder},
 };
 
 /// Pages that are read for each write.
@@ -117,8 +114,8 @@ pub async fn measure(
     order: &Order,
     engine: &Engine,
     grid: &Grid,
+    mut ledger: Ledger,
 ) -> anyhow::Result<(PathBuf, Run)> {
-    let started = Utc::now();
     ensure!(
         *engine != Engine::Sqlite,
         "{}: several servers share one database here, which is for PostgreSQL: --db postgres",
@@ -136,37 +133,45 @@ pub async fn measure(
     site.guardian.remove_groups_at_end(&quotas)?;
     let program = Program::this((site.rig.mark.0, &site.rig.mark.1))?;
     let given = Given { quotas: &quotas, program: &program, balancing: order.balancing };
-    progress::say("Piloting", "what a page costs here");
-    let planted_ms = given.bench(&site, database, &writer).planted(grid).await?;
+    let planted_ms = match ledger.found() {
+        Some(found) => found.pilot.planted_ms,
+        None => given.bench(&site, database, &writer).planted(grid).await?,
+    };
     site.plant(planted_ms, 0.0)?;
-    let mut folder = Folder::create(&store::root()?, started, order.seed)?;
-    let clock = Instant::now();
+    ledger.begin(Known {
+        order,
+        engine,
+        machine,
+        layout,
+        site: &site,
+        dataset: rows(&site.dataset),
+        parity: Parity::default(),
+        found: Found::planted(planted_ms),
+    })?;
     let bar = progress::bar("Measuring", (grid.rounds * grid.cells.len()) as u64);
-    let measured = given.bench(&site, database, &writer).rounds(grid, order.seed, &bar).await;
+    let bench = given.bench(&site, database, &writer);
+    let measured = bench.rounds(grid, order.seed, &ledger, &bar).await;
     bar.finish_and_clear();
     let (trials, starts) = measured?;
-    let build = machine::build(&site.rig.binaries)?;
-    let dataset = rows(&site.dataset);
-    let frame = Frame { order, engine, started, machine, build, layout, dataset, planted_ms };
     let cells = Cells { cells: grid.cells.clone(), trials };
-    let run = frame.record(folder.id.clone(), clock.elapsed().as_secs_f64(), cells, starts);
-    folder.finish(&run)?;
-    Ok((folder.path.clone(), run))
+    ledger.finish(|run| Run { grid: Some(cells), starts, ..run })
 }
 
 impl Bench<'_> {
     /// What the plain cell costs, and so how much CPU is planted per request, milliseconds.
     async fn planted(&self, grid: &Grid) -> anyhow::Result<f64> {
+        progress::say("Piloting", "what a page costs here");
         let plain = grid.cell(&grid.controls.plain).context("no plain cell")?;
         let (trial, _) = self.trial(plain, 0, "look", LOOK).await?;
         let cpu_ms = trial.cpu_ms.get(MONOLITH).copied().unwrap_or_default();
-        Ok(grid.controls.effect * cpu_ms / trial.requests as f64)
+        Ok(rounded(grid.controls.effect * cpu_ms / trial.requests as f64))
     }
 
     async fn rounds(
         &self,
         grid: &Grid,
         seed: u64,
+        ledger: &Ledger,
         bar: &ProgressBar,
     ) -> anyhow::Result<(Vec<Trial>, Vec<Start>)> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -177,7 +182,8 @@ impl Bench<'_> {
             for (index, cell) in order {
                 bar.set_message(cell.name.clone());
                 let name = format!("round-{round}-{index}");
-                let (trial, started) = self.trial(cell, round, &name, grid.requests).await?;
+                let measured = self.trial(cell, round, &name, grid.requests);
+                let (trial, started): (Trial, Vec<Start>) = ledger.part(&name, measured).await?;
                 trials.push(trial);
                 starts.extend(started);
                 bar.inc(1);
@@ -252,7 +258,7 @@ impl<'a> Asked<'a> {
         self.read_and_write(&addresses, warm_up, &mut Times::new()).await?;
 
         let mut watched = self.view.watched.clone();
-        let me = Watched { name: GENERATOR.to_owned(), pid: getpid(), scope: Scope::Process };
+        let me = Watched::generator();
         watched.extend(site.seeded.watched().into_iter().chain([me]));
         let counted = self.counted().await?;
         let before = probe::read(&watched)?;

@@ -119,7 +119,7 @@ pub async fn measure_composition(
     let (budget, enforcement, planted_ms) = (None, None, 0.0);
     let measured = Measured { budget, enforcement, rate, planted_ms, trials: trials? };
     let programs = testbed.fingerprints()?;
-    let begun = Begun::in_one_piece(order, started, circumstances, programs, (parity, found));
+    let begun = Begun::new(order, started, circumstances, programs, (parity, found));
     let progress = Progress { seconds, ..Progress::default() };
     let run = Run { interference: Some(measured), ..begun.record(folder.id.clone(), progress) };
     folder.finish(&run)?;

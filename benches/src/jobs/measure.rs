@@ -1,9 +1,8 @@
 //! Measures an [`Interference`]: what has to stand before, then trial by trial.
 
-use std::{path::PathBuf, time::Instant};
+use std::path::PathBuf;
 
 use anyhow::Context;
-use chrono::Utc;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
 use super::{
@@ -15,14 +14,15 @@ use crate::{
     databases::Engine,
     fleet::deployment::Ground,
     intermediary::Program,
+    ledger::{Known, Ledger},
     load::Generator,
     machine,
     pilot::Found,
     progress,
     record::{Page, Pilot, Run},
     run::Order,
-    scaling::measure::{Around, Stand, before, stand},
-    store::{self, Folder},
+    scaling::measure::{Stand, before, stand},
+    site,
     visitors::Visitors,
 };
 
@@ -42,21 +42,21 @@ pub async fn measure(
     order: &Order,
     engine: &Engine,
     design: &Interference,
+    mut ledger: Ledger,
 ) -> anyhow::Result<(PathBuf, Run)> {
-    let started = Utc::now();
     let machine = machine::machine()?;
     let stand = stand(order, engine, BUDGET, &machine).await?;
     let Stand { quotas, enforcement, mut layout, server, mut site } = stand;
     let instrument = (Generator::start()?, Visitors::of(&site.dataset)?);
-    let (parity, found) = before(&mut site, order, &instrument).await?;
+    let (parity, found) = before(&mut site, order, &instrument, ledger.found()).await?;
     let pilot = Pilot { planted_ms: 0.0, waiting_ms: PLANTED_MS, ..found.pilot.clone() };
     let found = Found { pilot, ..found };
     layout.fallbacks.extend(found.remark.clone());
     let rate = found.rates.get(&Page::Home).copied().context("the pilot has no rate")? * RATE;
     let databases = site.seeded.copies("arm", &ARMS, &mut site.guardian).await?;
     let program = Program::this((site.rig.mark.0, &site.rig.mark.1))?;
-    let mut folder = Folder::create(&store::root()?, started, order.seed)?;
-    let clock = Instant::now();
+    let dataset = site::rows(&site.dataset);
+    ledger.begin(Known { order, engine, machine, layout, site: &site, dataset, parity, found })?;
     let trials = Trials {
         ground: Ground {
             rig: &site.rig,
@@ -76,6 +76,7 @@ pub async fn measure(
         slo_ms: order.experiment.card.slo_ms,
         rate: rate.round(),
         planted_ms: PLANTED_MS,
+        ledger: &ledger,
         done: Vec::new(),
     };
     let rate = trials.rate;
@@ -85,8 +86,5 @@ pub async fn measure(
     bar.finish_and_clear();
     let (budget, enforcement) = (Some(BUDGET), Some(enforcement));
     let measured = Measured { budget, enforcement, rate, planted_ms: PLANTED_MS, trials: trials? };
-    let around = Around { order, engine, started, machine, layout, site: &site, parity, found };
-    let run = Run { interference: Some(measured), ..around.record(&folder, clock)? };
-    folder.finish(&run)?;
-    Ok((folder.path.clone(), run))
+    ledger.finish(|run| Run { interference: Some(measured), ..run })
 }

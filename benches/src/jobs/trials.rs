@@ -13,6 +13,7 @@ use crate::{
     databases::{Databases, Seeded, running_since},
     fleet::deployment::{self, Deployment, Ground},
     guardian::Guardian,
+    ledger::Ledger,
     load::Generator,
     record::{Arm, Page},
     relay::Policy,
@@ -41,6 +42,8 @@ pub(super) struct Trials<'a> {
     pub(super) rate: f64,
     /// How long the planted arm lets each wait, milliseconds.
     pub(super) planted_ms: f64,
+    /// What has been measured already.
+    pub(super) ledger: &'a Ledger,
     pub(super) done: Vec<Trial>,
 }
 
@@ -68,10 +71,23 @@ impl Trials<'_> {
 
     /// Whether all of it counts.
     async fn trial(&mut self, planned: &Planned<'_>) -> anyhow::Result<bool> {
+        let name = format!("trial-{}", self.done.len());
+        let trial: Trial = self.ledger.part(&name, self.tried(planned, &name)).await?;
+        // Jobs that are left over would be done in the next trial.
+        if trial.void.is_some() {
+            let again = format!("again_{}", self.done.len());
+            self.databases = self.seeded.copies(&again, &ARMS, self.guardian).await?;
+        }
+        let is_whole = trial.is_whole();
+        self.done.push(trial);
+        worth_going_on(self.done.iter().map(|trial| trial.void.as_deref()))?;
+        Ok(is_whole)
+    }
+
+    async fn tried(&self, planned: &Planned<'_>, name: &str) -> anyhow::Result<Trial> {
         let Group { arm, place, .. } = *planned.group;
         let mut trial = planned.empty();
         let since = running_since(&self.server).await?;
-        let name = format!("trial-{}", self.done.len());
         let topology = places::topology(arm, place);
         let flags = places::flags(place, &self.lab_file(planned.group)?);
         let started = self.ground.start(deployment::Order {
@@ -79,7 +95,7 @@ impl Trials<'_> {
             policy: Policy::RoundRobin,
             database: self.databases.of(arm)?,
             arm,
-            name: &name,
+            name,
             flags: &flags,
         });
         match started.await {
@@ -91,15 +107,7 @@ impl Trials<'_> {
             trial.void = Some("the database was restarted".to_owned());
         }
         trial.check();
-        // Jobs that are left over would be done in the next trial.
-        if trial.void.is_some() {
-            let again = format!("again_{}", self.done.len());
-            self.databases = self.seeded.copies(&again, &ARMS, self.guardian).await?;
-        }
-        let is_whole = trial.is_whole();
-        self.done.push(trial);
-        worth_going_on(self.done.iter().map(|trial| trial.void.as_deref()))?;
-        Ok(is_whole)
+        Ok(trial)
     }
 
     /// The lab file of a group's servers.

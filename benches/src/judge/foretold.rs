@@ -81,6 +81,10 @@ pub struct Point {
     pub predicted: Estimate,
     /// What was measured: mean, lowest and highest.
     pub measured: Estimate,
+    /// By how much that mean is off by itself, on the logarithm: see [`scatter`]. Absent where it was
+    /// measured an odd number of times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scatter: Option<f64>,
     /// What rivals predicted: as many times one unit, and the scalability law.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rivals: Option<[f64; 2]>,
@@ -105,6 +109,9 @@ pub struct Score {
     pub off: Option<Estimate>,
     /// The same of the rivals.
     pub rivals: [Option<Estimate>; 2],
+    /// The same of predictions that are right, because of what measurements differ among themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floor: Option<f64>,
     /// By what factor intervals have to be wider so that nine of ten hold.
     pub widen: f64,
 }
@@ -175,6 +182,7 @@ fn points(bench: &Bench<'_>, cell: &Cell) -> Vec<Point> {
             binds: binds.clone(),
             predicted,
             measured: super::scaling::range(&values)?,
+            scatter: scatter(&values).map(rounded),
             rivals,
             stopped: mean(&|step| step.tiers.get(binds).map_or(0.0, |tier| tier.throttled)),
             foreign_cpu: mean(&|step| step.foreign_cpu),
@@ -199,6 +207,19 @@ fn points(bench: &Bench<'_>, cell: &Cell) -> Vec<Point> {
     };
     let loads: Vec<Option<Point>> = loads.iter().map(of_load).collect();
     of_knee.into_iter().chain(loads).flatten().collect()
+}
+
+/// By how much the mean of measurements is off from what is true, on the logarithm, as far as they tell:
+/// half of what the means of their two halves differ by. (For errors that are as often above as below,
+/// half of a difference of two is on average as large as the error of their mean.)
+fn scatter(values: &[f64]) -> Option<f64> {
+    let n = values.len() / 2;
+    if n == 0 || !values.len().is_multiple_of(2) {
+        return None;
+    }
+    let (first, second) = values.split_at(n);
+    let sum = |half: &[f64]| half.iter().sum::<f64>();
+    Some((sum(first) / sum(second)).ln().abs() / 2.0)
 }
 
 impl Point {
@@ -231,6 +252,9 @@ fn score(run: &Run, resamples: u32, what: What, points: &[Point]) -> Score {
     // The smallest that nine of ten do not exceed.
     let ninth = (0.9 * widenings.len() as f64).ceil() as usize;
     let widen = widenings.get(ninth.saturating_sub(1)).copied().unwrap_or(1.0).max(1.0);
+    let scatters: Option<Vec<f64>> = those.iter().map(|point| point.scatter).collect();
+    let scatters = scatters.filter(|all| !all.is_empty());
+    let floor = scatters.map(|all| rounded((all.iter().sum::<f64>() / all.len() as f64).exp()));
     let rival = |which: usize| factor(&|point| point.rivals.map(|rivals| rivals[which]));
     Score {
         what,
@@ -238,6 +262,7 @@ fn score(run: &Run, resamples: u32, what: What, points: &[Point]) -> Score {
         covered: those.iter().filter(|point| point.holds()).count(),
         off: factor(&|point| Some(point.predicted.value)),
         rivals: [rival(0), rival(1)],
+        floor,
         widen: rounded(widen),
     }
 }
@@ -284,7 +309,14 @@ pub(super) fn verdicts(run: &Run, resamples: u32, it: &Foretold) -> Vec<(Finding
             gated: (quiet.len() < all.len()).then(|| figure(&quiet)).flatten(),
             quiet_rounds: quiet.len(),
         };
-        let verdict = answer(run, it, &finding);
+        let mut verdict = answer(run, it, &finding);
+        let floor = it.scores.iter().find(|score| score.what == what).and_then(|it| it.floor);
+        if let (Some(floor), Some(_), true) = (floor, verdict.outcome, limit > 1.0) {
+            verdict.because += &format!(
+                " Right predictions would be off by {floor:.3}\u{a0}×: so far are measurements of the same \
+                 from each other."
+            );
+        }
         (finding, verdict)
     };
     vec![

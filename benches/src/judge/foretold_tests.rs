@@ -52,6 +52,19 @@ fn what_is_not_so_is_not_supported_and_says_how_much_wider_intervals_should_be()
 }
 
 #[test]
+fn how_far_off_right_predictions_would_be_is_what_measurements_differ_by() {
+    assert_eq!(scatter(&[2.0, 8.0]), Some(4.0_f64.ln() / 2.0));
+    assert_eq!(scatter(&[2.0, 8.0, 8.0, 2.0]), Some(0.0));
+    assert_eq!((scatter(&[]), scatter(&[1.0]), scatter(&[1.0, 2.0, 3.0])), (None, None, None));
+    let run = foretold_scaling(0.01);
+    let mut points = foretold(&run).points;
+    assert_eq!(score(&run, 100, What::PerCpu, &points).floor, None, "measured once");
+    points.iter_mut().for_each(|point| point.scatter = Some(0.1));
+    let floor = score(&run, 100, What::PerCpu, &points).floor.unwrap();
+    assert!((floor - 0.1_f64.exp()).abs() < 1e-5, "{floor}");
+}
+
+#[test]
 fn predictions_that_were_touched_give_no_verdict() {
     let broken = |touch: fn(&mut Run)| {
         let mut run = foretold_scaling(0.01);

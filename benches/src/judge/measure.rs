@@ -32,14 +32,15 @@ pub(super) fn contrast(
     page: Page,
     method: Method,
 ) -> Option<Contrast> {
-    let steady = blocks(run, Purpose::Steady, comparison, page);
+    let of = |purpose| blocks(run, purpose, comparison, page);
+    let [steady, duets, capacity] = [Purpose::Steady, Purpose::Duet, Purpose::Capacity].map(of);
     let rate = steady.first()?.arms[0].first()?.rate;
-    let capacity = blocks(run, Purpose::Capacity, comparison, page);
-    let anything_flagged = steady.iter().chain(&capacity).any(|b| b.flagged);
+    let anything_flagged = steady.iter().chain(&duets).chain(&capacity).any(|b| b.flagged);
     let reading = |keep: &dyn Fn(&Block) -> bool| {
-        let steady: Vec<_> = steady.iter().filter(|b| keep(b)).collect();
-        let capacity: Vec<_> = capacity.iter().filter(|b| keep(b)).collect();
-        read(&steady, &capacity, method)
+        let [steady, at_once, capacity]: [Vec<_>; 3] =
+            [&steady, &duets, &capacity].map(|all| all.iter().filter(|b| keep(b)).collect());
+        let at_once = (!duets.is_empty()).then_some(&at_once[..]);
+        read(&steady, at_once, &capacity, method)
     };
     Some(Contrast {
         comparison,
@@ -59,27 +60,35 @@ pub(super) fn contrast(
     })
 }
 
-/// One reading: all metrics from the given blocks.
-fn read(steady: &[&Block], capacity: &[&Block], method: Method) -> Reading {
+/// One reading: all metrics from the given blocks. Where the arms also ran at once, the CPU of their
+/// servers is read off there; that of a database they shared, and so it is not.
+fn read(
+    steady: &[&Block],
+    duets: Option<&[&Block]>,
+    capacity: &[&Block],
+    method: Method,
+) -> Reading {
     let restarts = by_restart(steady);
+    let at_once = duets.map(by_restart);
     let requests: [u64; 2] = [0, 1]
         .map(|arm| steady.iter().flat_map(|b| &b.arms[arm]).map(|slice| slice.completed).sum());
     let mut metrics = BTreeMap::new();
     let with_database = steady.iter().any(|b| b.arms[0][0].cpu_ms.contains_key("postgres"));
-    let mut cpu = |metric, counts: &dyn Fn(&str) -> bool| {
-        let values = restarts.iter().map(|blocks| cpu_of(blocks, counts)).collect();
+    let mut cpu = |metric, from: &[Vec<&Block>], counts: &dyn Fn(&str) -> bool| {
+        let values = from.iter().map(|blocks| cpu_of(blocks, counts)).collect();
         metrics.insert(metric, of_values(values, method));
     };
+    let of_servers = at_once.as_ref().unwrap_or(&restarts);
     // Servers that the lab could not see have no cost: that is unknown, and not nothing.
     let of_server =
         |slice: &&Slice| slice.cpu_ms.keys().any(|name| !BESIDE.contains(&name.as_str()));
     let with_servers = steady.iter().flat_map(|b| b.arms.iter().flatten()).all(of_server);
     if with_servers {
-        cpu(Metric::CpuServers, &|process| !BESIDE.contains(&process));
+        cpu(Metric::CpuServers, of_servers, &|process| !BESIDE.contains(&process));
     }
     if with_servers && with_database {
-        cpu(Metric::CpuDatabase, &|process| process == "postgres");
-        cpu(Metric::CpuTotal, &|process| process != "generator");
+        cpu(Metric::CpuDatabase, &restarts, &|process| process == "postgres");
+        cpu(Metric::CpuTotal, &restarts, &|process| process != "generator");
     }
     metrics.insert(Metric::P50, of_quantile(&restarts, 0.50, method));
     let missing = REQUESTS_FOR_P99.saturating_sub(requests[0].min(requests[1]));
@@ -91,7 +100,11 @@ fn read(steady: &[&Block], capacity: &[&Block], method: Method) -> Reading {
     if !capacity.is_empty() {
         metrics.insert(Metric::Goodput, of_values(goodputs(capacity, method.slo_ms), method));
     }
-    let processes = [0, 1].map(|arm| processes(&restarts, arm));
+    let processes = [0, 1].map(|arm| {
+        let mut levels = processes(&restarts, arm);
+        levels.extend(processes(of_servers, arm));
+        levels
+    });
     Reading { restarts: restarts.len(), blocks: steady.len(), requests, processes, metrics }
 }
 

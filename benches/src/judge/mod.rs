@@ -357,7 +357,7 @@ fn footprint(run: &Run) -> Vec<Footprint> {
 
 /// How the run went: what was void, flagged or without result.
 fn conduct(run: &Run, slo_ms: f64) -> Conduct {
-    let steady = || run.slices.iter().filter(|s| s.purpose == Purpose::Steady);
+    let steady = || run.slices.iter().filter(|s| s.purpose != Purpose::Capacity);
     let worst_lag_ms = steady().map(select::lag_p99_ms).fold(0.0, f64::max);
     let remarks = |why: &dyn Fn(&Slice) -> Option<String>| -> Vec<Remark> {
         run.slices.iter().filter_map(|s| Some(select::remark(s, why(s)?))).collect()

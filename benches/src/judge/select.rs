@@ -71,15 +71,15 @@ pub(super) fn void(slice: &Slice) -> Option<String> {
         Some(why.clone())
     } else if slice.sent != slice.scheduled {
         Some(format!("{} of {} arrivals were sent", slice.sent, slice.scheduled))
-    } else if slice.purpose == Purpose::Steady && slice.completed == 0 {
+    } else if slice.purpose != Purpose::Capacity && slice.completed == 0 {
         Some("no right answer came back".into())
     } else {
         None
     }
 }
 
-/// Why a slice is under suspicion, if it is. Errors flag steady slices only: in a search for the
-/// highest rate they are part of the answer.
+/// Why a slice is under suspicion, if it is. Errors flag no step of a search for the highest rate: there
+/// they are part of the answer.
 pub(super) fn flags(slice: &Slice) -> Vec<Flag> {
     let mut flags = Vec::new();
     let lag = lag_p99_ms(slice);
@@ -93,7 +93,7 @@ pub(super) fn flags(slice: &Slice) -> Vec<Flag> {
         flags.push(Flag { why, spoils_cpu: slice.foreign_cpu > FOREIGN_LIMIT });
     }
     let failed = slice.scheduled.saturating_sub(slice.completed);
-    if slice.purpose == Purpose::Steady && failed as f64 > ERROR_LIMIT * slice.scheduled as f64 {
+    if slice.purpose != Purpose::Capacity && failed as f64 > ERROR_LIMIT * slice.scheduled as f64 {
         let why = format!("{failed} of {} answers wrong or missing", slice.scheduled);
         flags.push(Flag { why, spoils_cpu: true });
     }

@@ -1,8 +1,9 @@
 //! Does the judgement find what was put into synthetic runs, and refuse to say what they don't show?
 
-use super::summary::{Measured, Metric, Outcome};
+use super::summary::{Measured, Metric, Outcome, Reading};
 use super::*;
 use crate::experiment::Preset;
+use crate::experiments::x1;
 use crate::record::Histogram;
 use crate::synthetic::Truth;
 
@@ -53,6 +54,24 @@ fn processes_add_up_to_the_whole_and_postgres_stands_apart() {
     assert!((split["postgres"] - level(Metric::CpuDatabase)).abs() < 1e-4);
     let total = servers + split["postgres"];
     assert!((total - level(Metric::CpuTotal)).abs() < 1e-4);
+}
+
+#[test]
+fn cpu_is_read_off_arms_that_ran_at_once_and_all_else_off_turns() {
+    let truth = Truth { noise: [0.0, 0.2], postgres: true, ..Truth::default() };
+    let plan = x1::plan(truth.preset, truth.seed);
+    let [turns, both] = [plan.clone(), plan.with_duets()].map(|plan| {
+        let summary = summarise_with(&truth.run_of(&plan, "x1"), FEW).unwrap();
+        summary.contrast(Comparison::Boundary, Page::Home).unwrap().all.clone()
+    });
+    let width =
+        |reading: &Reading, metric| reading.effect(metric).unwrap().ratio.relative_half_width();
+    assert!(width(&both, Metric::CpuServers) < 0.1 * width(&turns, Metric::CpuServers));
+    assert!(width(&both, Metric::CpuDatabase) > 0.5 * width(&turns, Metric::CpuDatabase));
+    assert_eq!(both.requests, turns.requests);
+    let split = &both.processes[1];
+    let servers = split["split-frontend"] + split["split-backend"];
+    assert!((servers - both.effect(Metric::CpuServers).unwrap().levels[1].value).abs() < 1e-4);
 }
 
 #[test]

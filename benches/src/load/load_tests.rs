@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::{Router, http::StatusCode as AxumStatus, routing::get};
-use tokio::sync::RwLock;
+use tokio::sync::{Barrier, RwLock};
 
 use super::*;
 
@@ -45,6 +45,25 @@ async fn every_arrival_is_sent_and_counted_once() {
     assert_eq!(hits.load(Ordering::SeqCst), scheduled);
     assert!(tally.errors.is_empty());
     assert_eq!(tally.void(), None);
+}
+
+/// Nobody is served until all have come: who waited for the first order's end would never send the second.
+#[tokio::test]
+async fn two_orders_are_carried_out_at_once() {
+    let both = Arc::new(Barrier::new(2));
+    let meet = get(move || {
+        let both = Arc::clone(&both);
+        async move {
+            both.wait().await;
+            "hello"
+        }
+    });
+    let server = serve_router(Router::new().route("/", meet)).await;
+    let generator = Generator::start().unwrap();
+    let order =
+        || generator.open(target(server, "/"), vec![Arrival { at: Duration::ZERO, address: 0 }]);
+    let (first, second) = tokio::join!(order(), order());
+    assert_eq!([first.unwrap().completed, second.unwrap().completed], [1, 1]);
 }
 
 /// Coordinated omission: one request holds up everybody for 200 ms. Those who come meanwhile wait,

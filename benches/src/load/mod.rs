@@ -142,8 +142,8 @@ pub fn punctual() -> bool {
     set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy).is_ok()
 }
 
-/// The thread's life: one order after the other. Connections outlive an order, so that a slice
-/// starts with warm ones.
+/// The thread's life: orders as they come, also several at once. Connections outlive an order, so that a
+/// slice starts with warm ones.
 async fn serve(mut inbox: mpsc::UnboundedReceiver<Order>) {
     let mut servers: HashMap<SocketAddr, Arc<Connections>> = HashMap::new();
     while let Some(Order { target, work, reply }) = inbox.recv().await {
@@ -155,12 +155,14 @@ async fn serve(mut inbox: mpsc::UnboundedReceiver<Order>) {
             paths: target.paths,
             tally: Arc::default(),
         };
-        let done = match work {
-            Work::Open(arrivals) => session.open(&arrivals).await,
-            Work::Turns { visitors, requests } => Ok(session.turns(visitors, requests).await),
-        };
-        // Whoever ordered may have given up meanwhile.
-        let _ = reply.send(done);
+        tokio::spawn(async move {
+            let done = match work {
+                Work::Open(arrivals) => session.open(&arrivals).await,
+                Work::Turns { visitors, requests } => Ok(session.turns(visitors, requests).await),
+            };
+            // Whoever ordered may have given up meanwhile.
+            let _ = reply.send(done);
+        });
     }
 }
 

@@ -198,7 +198,11 @@ pub(super) fn resumptions(run: &Run) -> Vec<String> {
     let sentence = |resumption: &Resumption| {
         let Resumption { at, restart, dropped } = resumption;
         let at = at.format("%-d %B %Y, %H:%M UTC");
-        let went_on = format!("interrupted, and resumed on {at} with restart {restart}");
+        let with = match run.slices.is_empty() {
+            true => format!("after {} parts", words::count(u64::from(*restart))),
+            false => format!("with restart {restart}"),
+        };
+        let went_on = format!("interrupted, and resumed on {at} {with}");
         match dropped.len() {
             0 => went_on,
             n => format!(

@@ -34,7 +34,7 @@ pub(super) struct View {
     /// What was predicted, and the picture.
     pub(super) pictures: Vec<(&'static str, String)>,
     /// By what factor predictions were off.
-    pub(super) scores: Vec<[String; 6]>,
+    pub(super) scores: Vec<[String; 7]>,
     /// Demands.
     pub(super) demands: Vec<[String; 4]>,
     /// Every prediction.
@@ -44,9 +44,10 @@ pub(super) struct View {
 }
 
 /// The head of [`View::scores`].
-pub(super) const SCORES: [&str; 6] = [
+pub(super) const SCORES: [&str; 7] = [
     "Predicted",
     "Off by",
+    "If all were right",
     "Straight line",
     "Scalability law",
     "90 % intervals that hold",
@@ -94,15 +95,23 @@ pub(super) fn sentence(it: &Foretold) -> Option<Sentence> {
     let knee = of(What::PerCpu)?;
     let [linear, law] = knee.rivals;
     let mean = of(What::Latency)?;
+    let floor = |score: &Score| {
+        let floor = score.floor.map(|floor| (floor - 1.0) * 100.0);
+        floor.map_or_else(String::new, |floor| {
+            format!("; right predictions would be off by {floor:.1}\u{a0}%")
+        })
+    };
     Some(Sentence::new().plain(format!(
         "What {} setups and mixes come to was predicted before they were tried: pages per CPU-second off \
-         by {} on average (a straight line: {}, the scalability law alone: {}), the mean time of a page \
-         by {}.",
+         by {} on average (a straight line: {}, the scalability law alone: {}{}), the mean time of a page \
+         by {}{}.",
         knee.points,
         percent(knee.off?),
         percent(linear?),
         percent(law?),
-        percent(mean.off?)
+        floor(knee),
+        percent(mean.off?),
+        floor(mean)
     )))
 }
 
@@ -141,11 +150,12 @@ fn factor(found: Option<Estimate>) -> String {
     found.map_or_else(|| "–".to_owned(), of)
 }
 
-fn score(it: &Score) -> [String; 6] {
+fn score(it: &Score) -> [String; 7] {
     let [linear, law] = it.rivals.map(factor);
     [
         words::capitalised(short(it.what)),
         factor(it.off),
+        it.floor.map_or_else(|| "–".to_owned(), |floor| format!("{floor:.3}\u{a0}×")),
         linear,
         law,
         format!("{} of {}", it.covered, it.points),

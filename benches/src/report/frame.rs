@@ -148,6 +148,9 @@ pub(super) fn facts(run: &Run) -> Vec<(&'static str, String)> {
         ("Seed", run.seed.to_string()),
         ("Run", run.id.clone()),
     ];
+    if let Some(noise) = &run.pilot.noise {
+        facts.push(("Noise", noise.to_string()));
+    }
     if let Some(composition) = &run.composition {
         facts.push(("Docker engine", composition.engine.clone()));
         let containers = composition.containers.iter();

@@ -141,7 +141,7 @@ fn predictions(it: &Foretold) -> String {
     let [a, b, c, d, e, f] = what;
     let parts = [
         format!("Predictions sealed on {}. {}\n", view.sealed, view.sound),
-        table(foretold::SCORES, 5, view.scores.into_iter()),
+        table(foretold::SCORES, 6, view.scores.into_iter()),
         table(foretold::DEMANDS, 3, view.demands.into_iter()),
         table([a, b, c, d, e, f, "Stopped by quotas", "Foreign CPU"], 6, view.points.into_iter()),
     ];

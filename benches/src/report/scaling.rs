@@ -49,7 +49,7 @@ struct Page<'a> {
     shift: Option<Shifting>,
     foretold: Option<View>,
     head_of_shifts: [&'static str; 5],
-    head_of_scores: [&'static str; 6],
+    head_of_scores: [&'static str; 7],
     head_of_demands: [&'static str; 4],
     processes: Vec<[String; 4]>,
     costs: Vec<[String; 6]>,

@@ -114,7 +114,7 @@ pub async fn measure_composition(
     let put_back = scaled.put_back().await;
     let measured = measured(design, rungs, trials?)?;
     let programs = testbed.fingerprints()?;
-    let begun = Begun::in_one_piece(order, started, circumstances, programs, (parity, found));
+    let begun = Begun::new(order, started, circumstances, programs, (parity, found));
     let progress = Progress { seconds, ..Progress::default() };
     let run = Run { scaling: Some(measured), ..begun.record(folder.id.clone(), progress) };
     folder.finish(&run)?;

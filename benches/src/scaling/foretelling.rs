@@ -73,7 +73,7 @@ impl Trials<'_> {
                 wanted.push(Wanted { mix, units: *units, setups });
             }
         }
-        self.seal(&wanted)?;
+        self.seal(&wanted).await?;
         for Wanted { mix, setups, .. } in &wanted {
             self.rounds(Stage::HeldOut, 0..*rounds, mix, setups, bar).await?;
         }
@@ -92,7 +92,13 @@ impl Trials<'_> {
     }
 
     /// Predicts and seals.
-    fn seal(&mut self, wanted: &[Wanted<'_>]) -> anyhow::Result<()> {
+    async fn seal(&mut self, wanted: &[Wanted<'_>]) -> anyhow::Result<()> {
+        let sealed = async { self.sealed(wanted) };
+        self.modelled.sealed = self.given.ledger.part("predictions", sealed).await?;
+        Ok(())
+    }
+
+    fn sealed(&self, wanted: &[Wanted<'_>]) -> anyhow::Result<Option<Sealed>> {
         let settings: Vec<Setting<'_>> = wanted
             .iter()
             .flat_map(|Wanted { mix, units, setups }| {
@@ -112,24 +118,20 @@ impl Trials<'_> {
         };
         let Some(predictions) = capacity::predict(facts, &settings) else {
             progress::say("Predicting", "nothing: too little is known");
-            return Ok(());
+            return Ok(None);
         };
         let (sealed, text) = Sealed::now(predictions, self.done.len())?;
-        let path = self.given.folder.join(PREDICTIONS);
+        let path = self.given.ledger.path().join(PREDICTIONS);
         fs::write(&path, text).with_context(|| path.display().to_string())?;
         let cells = sealed.predictions.cells.len();
         progress::say("Sealed", &format!("predictions for {cells} cells, {}", sealed.sha256));
-        self.modelled.sealed = Some(sealed);
-        Ok(())
+        Ok(Some(sealed))
     }
 
     /// Moderate rates of random mixes on one setup. A deployment that dies costs its samples.
     async fn sample(&mut self, arm: Arm, setup: &Setup) -> anyhow::Result<()> {
-        let name = format!("samples-{}", self.modelled.samples.len());
-        let Ok(mut deployment) = self.start(arm, setup, None, &name).await else { return Ok(()) };
-        let Foretelling { samples, seconds, .. } = self.given.design.foretelling;
         let goodput = self.lowest_known(arm, setup);
-        let drawn: Vec<(Mix, f64, u64)> = (0..samples)
+        let drawn: Vec<(Mix, f64, u64)> = (0..self.given.design.foretelling.samples)
             .map(|_| {
                 let home = 1 + below(&mut self.rng, PAGES - 1);
                 let article = PAGES - home;
@@ -139,6 +141,23 @@ impl Trials<'_> {
                 (mix, rounded(goodput * share), self.rng.next_u64())
             })
             .collect();
+        let name = format!("samples, {}, {}", arm.name(), setup.name());
+        let sampled = self.sampled(arm, setup, &drawn);
+        let samples = self.given.ledger.part(&name, sampled).await?;
+        self.modelled.samples.extend(samples);
+        Ok(())
+    }
+
+    async fn sampled(
+        &self,
+        arm: Arm,
+        setup: &Setup,
+        drawn: &[(Mix, f64, u64)],
+    ) -> anyhow::Result<Vec<Sample>> {
+        let name = format!("samples-{}", self.modelled.samples.len());
+        let started = self.start(arm, setup, None, &name).await;
+        let Ok(mut deployment) = started else { return Ok(Vec::new()) };
+        let seconds = self.given.design.foretelling.seconds;
         let plans: Vec<_> = drawn
             .iter()
             .map(|(mix, rate, seed)| (mix, *rate, self.steps(&deployment, mix, seconds, *seed)))
@@ -164,9 +183,7 @@ impl Trials<'_> {
         // Whatever went wrong, what was taken until then is sound.
         let _ = deployment.unless_one_dies(work).await;
         let _ = deployment.stop().await;
-        drop(plans);
-        self.modelled.samples.extend(taken);
-        Ok(())
+        Ok(taken)
     }
 
     /// The lowest goodput that this setup has come to on any mix; where there is none, what a cautious

@@ -1,9 +1,8 @@
 //! Measures a [`Scaling`]: what has to stand before, then trial by trial.
 
-use std::{path::PathBuf, time::Instant};
+use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
-use chrono::{DateTime, Utc};
 use in_process::DatabaseUrl;
 
 use super::{
@@ -13,7 +12,6 @@ use super::{
 };
 use crate::{
     affinity,
-    circumstances::Circumstances,
     databases::Engine,
     fleet::{
         budget::{Budget, Room, equal},
@@ -21,7 +19,7 @@ use crate::{
         quota::{Enforcement, Kind, Quotas, preflight},
     },
     intermediary::Program,
-    journal::{Begun, Progress},
+    ledger::{Known, Ledger},
     load::Generator,
     machine,
     parity::{self, Extent},
@@ -30,7 +28,6 @@ use crate::{
     record::{Arm, Layout, Machine, Parity, Pilot, Run},
     run::Order,
     site::{self, Site},
-    store::{self, Folder},
     visitors::Visitors,
 };
 
@@ -44,18 +41,6 @@ pub(crate) struct Stand {
     pub(crate) site: Site,
 }
 
-/// What a run leaves besides what its experiment is about.
-pub(crate) struct Around<'a> {
-    pub(crate) order: &'a Order,
-    pub(crate) engine: &'a Engine,
-    pub(crate) started: DateTime<Utc>,
-    pub(crate) machine: Machine,
-    pub(crate) layout: Layout,
-    pub(crate) site: &'a Site,
-    pub(crate) parity: Parity,
-    pub(crate) found: Found,
-}
-
 /// Carries out all searches, and returns the run with the folder where it is kept.
 ///
 /// # Errors
@@ -65,21 +50,29 @@ pub async fn measure(
     order: &Order,
     engine: &Engine,
     design: &Scaling,
+    mut ledger: Ledger,
 ) -> anyhow::Result<(PathBuf, Run)> {
-    let started = Utc::now();
     let machine = machine::machine()?;
     fair(design)?;
     let mut stand = stand(order, engine, design.largest(), &machine).await?;
     let instrument = (Generator::start()?, Visitors::of(&stand.site.dataset)?);
-    let (parity, mut found) = before(&mut stand.site, order, &instrument).await?;
+    let (parity, mut found) = before(&mut stand.site, order, &instrument, ledger.found()).await?;
     // Nothing is planted here.
     found.pilot = Pilot { planted_ms: 0.0, waiting_ms: 0.0, ..found.pilot };
     let Stand { quotas, enforcement, mut layout, server, mut site } = stand;
     layout.fallbacks.extend(found.remark.clone());
     let databases = site.seeded.copies("arm", &ARMS, &mut site.guardian).await?;
     let program = Program::this((site.rig.mark.0, &site.rig.mark.1))?;
-    let mut folder = Folder::create(&store::root()?, started, order.seed)?;
-    let clock = Instant::now();
+    ledger.begin(Known {
+        order,
+        engine,
+        machine,
+        layout: layout.clone(),
+        site: &site,
+        dataset: site::rows(&site.dataset),
+        parity: parity.clone(),
+        found: found.clone(),
+    })?;
     let (rig, quotas) = (&site.rig, &quotas);
     let (balancing, directory) = (order.balancing, site.dir.as_path());
     let ground = Ground { rig, quotas, program: &program, balancing, directory };
@@ -97,7 +90,7 @@ pub async fn measure(
         found: &found,
         calls: calls(&parity),
         load_cores: layout.load_cores.len(),
-        folder: &folder.path,
+        ledger: &ledger,
     };
     let bar = progress::bar("Measuring", design.trials());
     let measured = given.measure(&bar).await;
@@ -107,29 +100,7 @@ pub async fn measure(
     let enforcement = Some(enforcement);
     let measured =
         Measured { mixes, budget, unit, setups, enforcement, balancing, trials, modelled, shifts };
-    let around = Around { order, engine, started, machine, layout, site: &site, parity, found };
-    let run = Run { scaling: Some(measured), ..around.record(&folder, clock)? };
-    folder.finish(&run)?;
-    Ok((folder.path.clone(), run))
-}
-
-impl Around<'_> {
-    /// The record of a run that was measured in one piece since `clock` began.
-    pub(crate) fn record(self, folder: &Folder, clock: Instant) -> anyhow::Result<Run> {
-        let Self { order, engine, started, machine, layout, site, parity, found } = self;
-        let circumstances = Circumstances {
-            machine,
-            build: machine::build(&site.rig.binaries)?,
-            layout,
-            database: engine.kind().to_owned(),
-            dataset: site::rows(&site.dataset),
-            composition: None,
-        };
-        let programs = site.rig.binaries.fingerprints()?;
-        let begun = Begun::in_one_piece(order, started, circumstances, programs, (parity, found));
-        let progress = Progress { seconds: clock.elapsed().as_secs_f64(), ..Progress::default() };
-        Ok(begun.record(folder.id.clone(), progress))
-    }
+    ledger.finish(|run| Run { scaling: Some(measured), ..run })
 }
 
 /// Programs, data, and quotas that have been tried out.
@@ -192,11 +163,12 @@ fn required(order: &Order, enforcement: &Enforcement) -> anyhow::Result<()> {
     enforcement.require().map(drop).with_context(|| order.experiment.card.id.to_owned())
 }
 
-/// Parity gate and pilot, on servers and data of their own.
+/// Parity gate and, unless it is known what that found, pilot; on servers and data of their own.
 pub(crate) async fn before(
     site: &mut Site,
     order: &Order,
     (generator, visitors): &(Generator, Visitors),
+    known: Option<Found>,
 ) -> anyhow::Result<(Parity, Found)> {
     const BOTH: [Arm; 2] = [Arm::Monolith, Arm::Split];
     let databases = site.seeded.copies("gate", &BOTH, &mut site.guardian).await?;
@@ -205,6 +177,9 @@ pub(crate) async fn before(
     let gate = async {
         progress::say("Comparing", "both architectures, request by request");
         let parity = parity::gate(&monolith, &split, &site.dataset, Extent::Everything).await?;
+        if let Some(known) = known {
+            return Ok((parity, known));
+        }
         progress::say("Piloting", "what a page costs here");
         split.park()?;
         let look = Look {

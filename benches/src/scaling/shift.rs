@@ -119,7 +119,9 @@ impl Trials<'_> {
                 let divided = (reaction == Reaction::Divided).then_some(&other);
                 bar.set_message(format!("shift, {}", setup.name()));
                 let played =
-                    self.play_shift((round, reaction), setup, divided, mixes, (rate, seed)).await?;
+                    self.play_shift((round, reaction), setup, divided, mixes, (rate, seed));
+                let name = format!("shift-{}", self.shifts.len());
+                let played = self.given.ledger.part(&name, played).await?;
                 self.shifts.push(played);
                 bar.inc(1);
             }

@@ -1,7 +1,6 @@
 //! One search on servers that run: rate after rate.
 
 use anyhow::{Context, bail};
-use nix::unistd::getpid;
 
 use super::{
     Search,
@@ -10,10 +9,9 @@ use super::{
     trial::Step,
 };
 use crate::{
-    executor::GENERATOR,
     fleet::deployment::View,
     load::{CROWD, Generator, Target, Visit, poisson},
-    probe::{self, Scope, Watched},
+    probe::{self, Watched},
 };
 
 /// How often a rate is tried until a step counts: in a search, and where the time of a page is asked for,
@@ -134,7 +132,7 @@ impl Observer<'_> {
 
     /// Everything whose CPU is told apart.
     pub(crate) fn watched(&self) -> Vec<Watched> {
-        let me = Watched { name: GENERATOR.to_owned(), pid: getpid(), scope: Scope::Process };
+        let me = Watched::generator();
         self.view.watched.iter().chain(&self.beside).chain([&me]).cloned().collect()
     }
 

@@ -1,6 +1,6 @@
 //! Trial after trial: fresh servers, a search, and on to the next, whatever became of the last.
 
-use std::{collections::BTreeMap, ops::Range, path::Path, sync::Arc};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use contract::dataset::Dataset;
 use http::Uri;
@@ -28,6 +28,7 @@ use crate::{
         deployment::{self, Deployment, Ground},
     },
     guardian::Guardian,
+    ledger::Ledger,
     load::{Generator, Target},
     pilot::Found,
     probe::Watched,
@@ -64,8 +65,8 @@ pub(super) struct Given<'a> {
     pub(super) calls: [f64; CLASSES],
     /// Cores of database, generator and balancers.
     pub(super) load_cores: usize,
-    /// The run's.
-    pub(super) folder: &'a Path,
+    /// What has been measured already.
+    pub(super) ledger: &'a Ledger,
 }
 
 /// All trials of a run.
@@ -197,6 +198,22 @@ impl Trials<'_> {
     }
 
     async fn trial(&mut self, next: Next<'_>, seed: u64) -> anyhow::Result<()> {
+        let name = format!("trial-{}", self.done.len());
+        let tried = self.tried(&next, seed, &name);
+        let trial: Trial = self.given.ledger.part(&name, tried).await?;
+        // Jobs that are left over would be done in the next trial.
+        if trial.void.is_some() && next.mix.jobs.is_some() {
+            self.renew("again").await?;
+        }
+        let key = (trial.mix.clone(), trial.arm, trial.setup.clone());
+        if let (None, Goodput::Found(rate)) = (&trial.void, trial.goodput(self.slo_ms)) {
+            self.last.insert(key, rate);
+        }
+        self.done.push(trial);
+        worth_going_on(self.done.iter().map(|trial| trial.void.as_deref()))
+    }
+
+    async fn tried(&self, next: &Next<'_>, seed: u64, name: &str) -> anyhow::Result<Trial> {
         let since = running_since(&self.given.server).await?;
         let mut trial = Trial {
             stage: next.stage,
@@ -209,25 +226,15 @@ impl Trials<'_> {
             loads: Vec::new(),
             void: None,
         };
-        let name = format!("trial-{}", self.done.len());
-        match self.start(next.arm, &next.setup, next.mix.jobs, &name).await {
-            Ok(deployment) => self.search(deployment, &next, seed, &mut trial).await,
+        match self.start(next.arm, &next.setup, next.mix.jobs, name).await {
+            Ok(deployment) => self.search(deployment, next, seed, &mut trial).await,
             Err(error) => trial.void = Some(format!("{error:#}")),
         }
         // Whatever else went wrong then, this is why.
         if running_since(&self.given.server).await? != since {
             trial.void = Some("the database was restarted".to_owned());
         }
-        // Jobs that are left over would be done in the next trial.
-        if trial.void.is_some() && next.mix.jobs.is_some() {
-            self.renew("again").await?;
-        }
-        let key = (trial.mix.clone(), trial.arm, trial.setup.clone());
-        if let (None, Goodput::Found(rate)) = (&trial.void, trial.goodput(self.slo_ms)) {
-            self.last.insert(key, rate);
-        }
-        self.done.push(trial);
-        worth_going_on(self.done.iter().map(|trial| trial.void.as_deref()))
+        Ok(trial)
     }
 
     /// Gives all arms their data anew.

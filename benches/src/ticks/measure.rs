@@ -2,15 +2,14 @@
 
 use std::path::PathBuf;
 
-use indicatif::ProgressBar;
-
 use super::{
     Group, Launcher, Measured, Round, Tick, Ticks, round,
     round::{EVERY_S, PAUSE_MS, SKEW_MS},
 };
 use crate::{
     databases::Engine,
-    lanes::{self, Quarters},
+    lanes::{self, Quarters, Track},
+    ledger::Ledger,
     record::Run,
     run::Order,
     scaling::worth_going_on,
@@ -26,6 +25,7 @@ pub async fn measure(
     order: &Order,
     engine: &Engine,
     design: &Ticks,
+    ledger: Ledger,
 ) -> anyhow::Result<(PathBuf, Run)> {
     let prepare = async |site: &mut Site| {
         let mut lanes = Vec::new();
@@ -42,7 +42,8 @@ pub async fn measure(
         let (every_s, pause_ms, skew_ms) = (EVERY_S, PAUSE_MS, SKEW_MS);
         Run { ticks: Some(Measured { every_s, pause_ms, skew_ms, ticks }), ..run }
     };
-    lanes::measure(order, engine, ("Ticking", design.rounds()), prepare, Lane::all, keep).await
+    let doing = ("Ticking", design.rounds());
+    lanes::measure(order, engine, ledger, doing, prepare, Lane::all, keep).await
 }
 
 /// All rounds of one subject, one after the other.
@@ -54,16 +55,15 @@ struct Lane {
 }
 
 impl Lane {
-    async fn all(&self, bar: &ProgressBar) -> anyhow::Result<Vec<Tick>> {
+    async fn all(&self, track: &Track<'_>) -> anyhow::Result<Vec<Tick>> {
         let Quarters { database, token_secret, .. } = &self.launcher.quarters;
         let app = database.open(token_secret).await?;
-        let mut done = Vec::new();
-        for (number, trouble) in (0..).zip(&self.group.troubles) {
-            bar.set_message(format!("{}, {}", self.group.subject.name(), trouble.name()));
-            let seed = self.seed.wrapping_add(number);
+        let mut done: Vec<Vec<Tick>> = Vec::new();
+        for (number, trouble) in self.group.troubles.iter().enumerate() {
+            track.bar.set_message(format!("{}, {}", self.group.subject.name(), trouble.name()));
+            let seed = self.seed.wrapping_add(number as u64);
             let of_round = Round { trouble: *trouble, ticks: self.ticks, seed };
-            done.push(round(&self.launcher, &app, of_round).await);
-            bar.inc(1);
+            done.push(track.trial(number, round(&self.launcher, &app, of_round)).await?);
             let void = |ticks: &Vec<Tick>| ticks.first().and_then(|tick| tick.void.clone());
             let void: Vec<Option<String>> = done.iter().map(void).collect();
             worth_going_on(void.iter().map(Option::as_deref))?;

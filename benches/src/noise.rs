@@ -1,0 +1,176 @@
+//! How two arms are best put beside each other on this machine, right now: in turns, or both at once.
+//! Found before measuring, on two identical monoliths: whichever has them differ less.
+
+use std::fmt;
+
+use anyhow::ensure;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    experiment::Preset,
+    fleet::System,
+    load::{Generator, poisson},
+    probe::GENERATOR,
+    progress,
+    record::Page,
+    stats::rounded,
+    stretch::{Outcome, Part, duet, solo},
+    visitors::Visitors,
+};
+
+/// Length of a slice, seconds: as in most experiments.
+const SLICE: f64 = 0.1;
+
+/// How much two identical monoliths differed in CPU per page: the logarithm of their ratio, block by
+/// block, in blocks of the same length with as many requests.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Noise {
+    /// Where they took turns (ABBA).
+    pub turns: Vec<f64>,
+    /// Where both ran at once.
+    pub duets: Vec<f64>,
+}
+
+impl Noise {
+    /// Whether two that run at once differ less than two that take turns.
+    pub fn favours_duets(&self) -> bool {
+        root_mean_square(&self.duets) < root_mean_square(&self.turns)
+    }
+}
+
+impl fmt::Display for Noise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [turns, duets] =
+            [&self.turns, &self.duets].map(|values| 100.0 * root_mean_square(values));
+        let chosen = if self.favours_duets() { "from both at once" } else { "in turns" };
+        write!(
+            f,
+            "CPU {chosen}: identical monoliths differ by {turns:.1}\u{a0}% in turns and by \
+             {duets:.1}\u{a0}% at once (root mean square of {} blocks each)",
+            self.turns.len()
+        )
+    }
+}
+
+/// How many blocks of either kind.
+fn blocks(preset: Preset) -> u64 {
+    match preset {
+        Preset::Smoke => 2,
+        Preset::Quick => 15,
+        Preset::Standard | Preset::Full => 40,
+    }
+}
+
+/// What it is found with.
+#[derive(Debug)]
+pub struct Trial<'a> {
+    /// Sends requests.
+    pub sender: &'a Generator,
+    /// What is asked for.
+    pub visitors: &'a Visitors,
+    /// Two monoliths, freshly started.
+    pub twins: [&'a System; 2],
+    /// Home pages a second in turns.
+    pub rate: f64,
+    /// Seed of arrivals.
+    pub seed: u64,
+}
+
+impl Trial<'_> {
+    /// Blocks of either kind, one after the other.
+    ///
+    /// # Errors
+    /// When a monolith can't be reached or seen.
+    pub async fn of(&self, preset: Preset) -> anyhow::Result<Noise> {
+        progress::say("Certifying", "how much identical monoliths differ, in turns and at once");
+        self.twins.iter().try_for_each(|twin| twin.park())?;
+        for twin in self.twins {
+            twin.resume()?;
+            self.sender.crowd(self.visitors.to(Page::Home, twin.front)).await?;
+            twin.park()?;
+        }
+        let mut noise = Noise::default();
+        for block in 0..blocks(preset) {
+            let seed = self.seed.wrapping_add(2 * block);
+            noise.turns.push(self.turns(seed).await?);
+            noise.duets.push(self.duets(seed).await?);
+        }
+        progress::say("", &noise.to_string());
+        Ok(noise)
+    }
+
+    fn part(&self, twin: usize, rate: f64, seconds: f64, seed: u64) -> Part<'_> {
+        let system = self.twins[twin];
+        let target = self.visitors.to(Page::Home, system.front);
+        let arrivals = poisson(rate, seconds, seed, target.paths.len());
+        Part { system, target, arrivals }
+    }
+
+    /// One ABBA block.
+    async fn turns(&self, seed: u64) -> anyhow::Result<f64> {
+        let mut sums = [Sum::default(); 2];
+        for twin in [0, 1, 1, 0] {
+            let part = self.part(twin, self.rate, SLICE, seed);
+            sums[twin].add(&solo(self.sender, part, &[]).await?);
+        }
+        log_ratio(sums)
+    }
+
+    /// Half as many visitors a second for each, for twice as long, and once more with the schedules
+    /// exchanged.
+    async fn duets(&self, seed: u64) -> anyhow::Result<f64> {
+        let mut sums = [Sum::default(); 2];
+        let other = seed.wrapping_add(1);
+        for schedules in [[seed, other], [other, seed]] {
+            let part = |twin: usize| self.part(twin, self.rate / 2.0, 2.0 * SLICE, schedules[twin]);
+            let outcomes = duet(self.sender, [part(0), part(1)], &[]).await?;
+            sums.iter_mut().zip(&outcomes).for_each(|(sum, outcome)| sum.add(outcome));
+        }
+        log_ratio(sums)
+    }
+}
+
+/// CPU of an arm's servers, and its pages.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sum {
+    cpu_ms: f64,
+    pages: u64,
+}
+
+impl Sum {
+    fn add(&mut self, outcome: &Outcome) {
+        let servers = outcome.usage.cpu_ms.iter().filter(|(name, _)| *name != GENERATOR);
+        self.cpu_ms += servers.map(|(_, ms)| ms).sum::<f64>();
+        self.pages += outcome.tally.completed;
+    }
+}
+
+fn log_ratio([first, second]: [Sum; 2]) -> anyhow::Result<f64> {
+    let per_page = |sum: Sum| sum.cpu_ms / sum.pages as f64;
+    let ratio = (per_page(second) / per_page(first)).ln();
+    ensure!(ratio.is_finite(), "a monolith gives no right answer, or its CPU can't be read");
+    Ok(rounded(ratio))
+}
+
+fn root_mean_square(values: &[f64]) -> f64 {
+    (values.iter().map(|value| value * value).sum::<f64>() / values.len() as f64).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_has_twins_differ_less_is_chosen() {
+        let noise = Noise { turns: vec![0.02, -0.02], duets: vec![0.01, -0.01] };
+        assert!(noise.favours_duets());
+        assert_eq!(
+            noise.to_string().replace('\u{a0}', " "),
+            "CPU from both at once: identical monoliths differ by 2.0 % in turns and by 1.0 % at once \
+             (root mean square of 2 blocks each)"
+        );
+        // One that leans to one side is no better for being steady.
+        let leaning = Noise { duets: vec![0.03, 0.03], ..noise };
+        assert!(!leaning.favours_duets());
+    }
+}
