@@ -2,7 +2,7 @@
 
 use super::super::{scaling::tests::foretold_scaling, summarise_with};
 use super::*;
-use crate::judge::summary::Summary;
+use crate::judge::summary::{Outcome, Summary};
 
 fn judged(run: &Run) -> Summary {
     summarise_with(run, 300).unwrap()

@@ -3,7 +3,7 @@
 
 use super::interfered::Asked;
 use super::summary::{Metric, Summary};
-use super::{deploys, durability, foretold, ticks};
+use super::{deploys, durability, foreseen, ticks};
 use crate::experiment::{self, Design};
 use crate::grid::{Quantity, Series};
 use crate::record::Run;
@@ -33,7 +33,7 @@ pub fn question_ids(run: &Run, summary: &Summary) -> anyhow::Result<Vec<String>>
             let goodput = |mix: &str| format!("{}.{mix}", name(Metric::Goodput));
             let of_mixes = mixes.map(|of| goodput(&slug(&of.mix)));
             let predictions = summary.scaled.iter().filter(|scaled| scaled.foretold.is_some());
-            let predictions = predictions.flat_map(|_| foretold::QUESTIONS);
+            let predictions = predictions.flat_map(|_| foreseen::QUESTIONS);
             let predictions = predictions.map(|question| format!("predicted.{question}"));
             std::iter::once(goodput("some-mix")).chain(of_mixes).chain(predictions).collect()
         }

@@ -11,6 +11,7 @@ mod deploys;
 mod durability;
 pub mod endured;
 mod families;
+mod foreseen;
 pub mod foretold;
 mod grid;
 pub mod ids;

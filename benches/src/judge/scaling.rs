@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     controls::confidence_of,
-    foretold, laboured, median, pays,
+    foreseen, foretold, laboured, median, pays,
     scaled::{Around, Climbed, Confirmed, OfLaw, OfMix, Ratios, Remark, Replica, Scaled, Tuned},
     select, shifted,
     summary::{Certificate, Finding, Verdict},
@@ -68,7 +68,7 @@ pub(super) fn judge(
         .collect();
     verdicts.insert(0, pays::as_a_whole(&verdicts, design.pays));
     let foretold = foretold::foretold(&bench);
-    let of_model = foretold.iter().flat_map(|it| foretold::verdicts(run, resamples, it));
+    let of_model = foretold.iter().flat_map(|it| foreseen::verdicts(run, resamples, it));
     for (finding, verdict) in of_model {
         findings.push(finding);
         verdicts.push(verdict);
