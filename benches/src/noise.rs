@@ -22,7 +22,7 @@ use crate::{
 const SLICE: f64 = 0.1;
 
 /// How much two identical monoliths differed in CPU per page: the logarithm of their ratio, block by
-/// block, in blocks of the same length with as many requests.
+/// block. As they are used, so are they compared: to run at once is granted half the time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Noise {
     /// Where they took turns (ABBA).
@@ -55,9 +55,17 @@ impl fmt::Display for Noise {
 /// How many blocks of either kind.
 fn blocks(preset: Preset) -> u64 {
     match preset {
-        Preset::Smoke => 2,
-        Preset::Quick => 15,
+        Preset::Smoke => 1,
+        // Who is in a hurry has no time for it: arms take turns.
+        Preset::Quick => 0,
         Preset::Standard | Preset::Full => 40,
+    }
+}
+
+impl Noise {
+    /// Whether a run of this size has the time to find out.
+    pub fn is_asked(preset: Preset) -> bool {
+        blocks(preset) > 0
     }
 }
 
@@ -116,13 +124,12 @@ impl Trial<'_> {
         log_ratio(sums)
     }
 
-    /// Half as many visitors a second for each, for twice as long, and once more with the schedules
-    /// exchanged.
+    /// Half as many visitors a second for each, and once more with the schedules exchanged.
     async fn duets(&self, seed: u64) -> anyhow::Result<f64> {
         let mut sums = [Sum::default(); 2];
         let other = seed.wrapping_add(1);
         for schedules in [[seed, other], [other, seed]] {
-            let part = |twin: usize| self.part(twin, self.rate / 2.0, 2.0 * SLICE, schedules[twin]);
+            let part = |twin: usize| self.part(twin, self.rate / 2.0, SLICE, schedules[twin]);
             let outcomes = duet(self.sender, [part(0), part(1)], &[]).await?;
             sums.iter_mut().zip(&outcomes).for_each(|(sum, outcome)| sum.add(outcome));
         }

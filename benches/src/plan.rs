@@ -32,13 +32,13 @@ impl Plan {
         if at_once { self.with_duets() } else { self }
     }
 
-    /// The plan where CPU is read off two arms that run at once: beside each block in which they take
-    /// turns one in which they don't, as long and with as many visitors.
+    /// The plan where CPU is read off two arms that run at once. A control that is about nothing else has
+    /// them do it in place of turns, for as long and with as many visitors. Elsewhere latencies still come from turns, and
+    /// beside each block of these there is one half as long.
     pub fn with_duets(mut self) -> Self {
         for restart in &mut self.restarts {
             let blocks = restart.blocks.iter();
-            restart.blocks =
-                blocks.flat_map(|block| [block.duet(), Some(block.clone())]).flatten().collect();
+            restart.blocks = blocks.flat_map(Block::with_duet).collect();
         }
         self
     }
@@ -143,15 +143,16 @@ impl Block {
         *comparison
     }
 
-    /// What it comes to where both arms run at once; nothing where a question is not about CPU.
-    fn duet(&self) -> Option<Self> {
-        match *self {
-            Self::Steady { comparison, page, seconds, seed, .. }
-                if comparison != Comparison::Waiting =>
-            {
-                Some(Self::Duet { comparison, page, seconds: 2.0 * seconds, seed: !seed })
-            }
-            _ => None,
+    /// What becomes of it where CPU is read off arms that run at once.
+    fn with_duet(&self) -> Vec<Self> {
+        let Self::Steady { comparison, page, seconds, seed, .. } = *self else {
+            return vec![self.clone()];
+        };
+        let duet = |seconds| Self::Duet { comparison, page, seconds, seed: !seed };
+        match comparison {
+            Comparison::Waiting => vec![self.clone()],
+            Comparison::Planted => vec![duet(2.0 * seconds)],
+            Comparison::Boundary | Comparison::Null => vec![duet(seconds), self.clone()],
         }
     }
 }

@@ -255,7 +255,7 @@ impl Instrument {
         Ok((parity, found))
     }
 
-    /// How much identical monoliths differ; nothing where there can't be two.
+    /// How much identical monoliths differ; nothing where there can't be two, or is no time.
     async fn noise(
         &self,
         testbed: &Testbed,
@@ -263,7 +263,8 @@ impl Instrument {
         found: &Found,
     ) -> anyhow::Result<Option<Noise>> {
         let twins = Comparison::Null.arms();
-        if !twins.iter().all(|twin| testbed.arms().contains(twin)) {
+        let can_be_had = twins.iter().all(|twin| testbed.arms().contains(twin));
+        if !can_be_had || !Noise::is_asked(order.preset) {
             return Ok(None);
         }
         let mut fleet = testbed.start(&twins, "noise").await?;

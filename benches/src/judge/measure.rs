@@ -34,7 +34,7 @@ pub(super) fn contrast(
 ) -> Option<Contrast> {
     let of = |purpose| blocks(run, purpose, comparison, page);
     let [steady, duets, capacity] = [Purpose::Steady, Purpose::Duet, Purpose::Capacity].map(of);
-    let rate = steady.first()?.arms[0].first()?.rate;
+    let rate = steady.first().or(duets.first())?.arms[0].first()?.rate;
     let anything_flagged = steady.iter().chain(&duets).chain(&capacity).any(|b| b.flagged);
     let reading = |keep: &dyn Fn(&Block) -> bool| {
         let [steady, at_once, capacity]: [Vec<_>; 3] =

@@ -75,6 +75,20 @@ fn cpu_is_read_off_arms_that_ran_at_once_and_all_else_off_turns() {
 }
 
 #[test]
+fn what_was_planted_is_found_although_its_arms_took_no_turns() {
+    let truth = Truth::default();
+    let run = truth.run_of(&x1::plan(truth.preset, truth.seed).with_duets(), "x1");
+    let turns = run.slices.iter().filter(|slice| slice.purpose == Purpose::Steady);
+    assert_eq!(turns.filter(|slice| slice.comparison == Comparison::Planted).count(), 0);
+    let summary = summarise_with(&run, FEW).unwrap();
+    let checks = summary.certificate.checks.iter();
+    let planted = checks.filter(|check| check.comparison == Comparison::Planted);
+    assert_eq!(planted.map(|check| check.passed).collect::<Vec<_>>(), [Some(true)]);
+    let folder = tempfile::tempdir().unwrap();
+    crate::report::write(folder.path(), &run).unwrap();
+}
+
+#[test]
 fn a_boundary_without_cost_is_refuted() {
     let summary = judge(&Truth { split: [1.01, 1.0, 1.0], ..Truth::default() });
     assert_eq!(outcomes(&summary), [Some(Outcome::Refuted); 3]);
