@@ -25,7 +25,7 @@ use crate::{
     machine, progress,
     record::{Arm, Layout, Pilot, Run},
     run::Order,
-    scaling::measure::before,
+    scaling::{measure::before, worth_going_on},
     site::{self, Site},
     visitors::Visitors,
 };
@@ -48,10 +48,23 @@ impl Track<'_> {
         number: usize,
         measure: impl Future<Output = T>,
     ) -> anyhow::Result<T> {
-        let name = format!("lane {}, trial {number}", self.number);
-        let trial = self.ledger.part(&name, async { Ok(measure.await) }).await?;
+        let trial = self.ledger.part(&self.name(number), async { Ok(measure.await) }).await?;
         self.bar.inc(1);
         Ok(trial)
+    }
+
+    /// Whether to go on after that trial: see [`worth_going_on`]. In turn, why each came to nothing, if
+    /// it did.
+    pub(crate) fn worth_going_on<'a>(
+        &self,
+        number: usize,
+        voids: impl DoubleEndedIterator<Item = Option<&'a str>>,
+    ) -> anyhow::Result<()> {
+        if self.ledger.knows(&self.name(number)) { Ok(()) } else { worth_going_on(voids) }
+    }
+
+    fn name(&self, number: usize) -> String {
+        format!("lane {}, trial {number}", self.number)
     }
 }
 

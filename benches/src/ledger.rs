@@ -174,6 +174,12 @@ impl Ledger {
         Ok(measured)
     }
 
+    /// Whether the part of that name was measured before the interruption. Whatever stopped the run then,
+    /// such as part after part that came to nothing, is no reason to stop it again.
+    pub fn knows(&self, name: &str) -> bool {
+        self.known.contains_key(name)
+    }
+
     /// Writes the whole run. `complete` adds to the frame what was measured.
     ///
     /// # Errors
@@ -239,6 +245,7 @@ mod tests {
         drop(ledger);
 
         let ledger = again(root.path(), &id);
+        assert_eq!(["one", "two"].map(|name| ledger.knows(name)), [true, false]);
         assert_eq!(measured(&ledger, "one", 7.0).await.to_bits(), (0.1_f64 + 0.2).to_bits());
         assert!((measured(&ledger, "two", 2.0).await - 2.0).abs() < 1e-12);
         let before = ledger.before;

@@ -46,7 +46,7 @@ impl fmt::Display for Noise {
         write!(
             f,
             "CPU {chosen}: identical monoliths differ by {turns:.1}\u{a0}% in turns and by \
-             {duets:.1}\u{a0}% at once (root mean square of {} blocks each)",
+             {duets:.1}\u{a0}% at once (root mean square; blocks of either: {})",
             self.turns.len()
         )
     }
@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(
             noise.to_string().replace('\u{a0}', " "),
             "CPU from both at once: identical monoliths differ by 2.0 % in turns and by 1.0 % at once \
-             (root mean square of 2 blocks each)"
+             (root mean square; blocks of either: 2)"
         );
         // One that leans to one side is no better for being steady.
         let leaning = Noise { duets: vec![0.03, 0.03], ..noise };

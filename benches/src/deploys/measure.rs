@@ -14,7 +14,6 @@ use crate::{
     ledger::Ledger,
     record::Run,
     run::Order,
-    scaling::worth_going_on,
     site::Site,
 };
 
@@ -63,7 +62,7 @@ async fn lane(
     for (number, case) in cases.iter().enumerate() {
         track.bar.set_message(Subject::name(launcher.subject));
         done.push(track.trial(number, trial(launcher, &app, case)).await?);
-        worth_going_on(done.iter().map(|trial| trial.void.as_deref()))?;
+        track.worth_going_on(number, done.iter().map(|trial| trial.void.as_deref()))?;
     }
     app.close().await;
     Ok(done)

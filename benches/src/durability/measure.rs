@@ -14,7 +14,6 @@ use crate::{
     ledger::Ledger,
     record::{Arm, Run},
     run::Order,
-    scaling::worth_going_on,
     servers::{BACKEND, MONOLITH},
     site::Site,
     stats::{below, shuffle},
@@ -89,7 +88,7 @@ impl Lane {
             track.bar.set_message(format!("{}: {}", self.group.subject.name(), blow.name()));
             let killed = trial(&self.launcher, &mut house, blow);
             done.push(track.trial(number, killed).await?);
-            worth_going_on(done.iter().map(|trial| trial.void.as_deref()))?;
+            track.worth_going_on(number, done.iter().map(|trial| trial.void.as_deref()))?;
         }
         app.close().await;
         Ok(done)

@@ -12,7 +12,6 @@ use crate::{
     ledger::Ledger,
     record::Run,
     run::Order,
-    scaling::worth_going_on,
     servers::MONOLITH,
     site::Site,
 };
@@ -66,7 +65,7 @@ impl Lane {
             done.push(track.trial(number, round(&self.launcher, &app, of_round)).await?);
             let void = |ticks: &Vec<Tick>| ticks.first().and_then(|tick| tick.void.clone());
             let void: Vec<Option<String>> = done.iter().map(void).collect();
-            worth_going_on(void.iter().map(Option::as_deref))?;
+            track.worth_going_on(number, void.iter().map(Option::as_deref))?;
         }
         app.close().await;
         Ok(done.concat())
