@@ -57,8 +57,8 @@ pub(super) fn verdicts(run: &Run, resamples: u32, it: &Foretold) -> Vec<(Finding
         let floor = it.scores.iter().find(|score| score.what == what).and_then(|it| it.floor);
         if let (Some(floor), Some(_), true) = (floor, verdict.outcome, limit > 1.0) {
             verdict.because += &format!(
-                " Right predictions would be off by {floor:.3}\u{a0}×: so far are measurements of the same \
-                 from each other."
+                " Right predictions would be off by {floor:.3}\u{a0}×, as the means are that \
+                 they are held against."
             );
         }
         (finding, verdict)
