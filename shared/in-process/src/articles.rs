@@ -13,6 +13,7 @@ use crate::{
     db::{Db, Tx, in_tx, on_read},
     db_error,
     filters::{Selection, push_matches, push_total},
+    jobs::kinds::related::LIST,
     listing::{Listed, fetch_all, flag, time},
     profiles::{ProfileRow, push_profile},
     validation,
@@ -327,8 +328,11 @@ pub(crate) async fn related(
             .push_bind(slug)
             .push(
                 ") list join article a on a.id = list.id join account u on u.id = a.author_id
-                order by list.score desc, a.id desc",
-            );
+                order by list.score desc, a.id desc limit ",
+            )
+            // Jobs that lengthen a list at the same time don't see each other's article, and leave both
+            // there until the next one. The best are among them in any case.
+            .push_bind(1 + LIST as i64);
     })
     .map_err(db_error::reading)?;
     if rows.is_empty() {

@@ -101,9 +101,31 @@ fn shortest(
         TestRunner::new(config).run(&steps, |steps| differs(&steps).map_err(TestCaseError::fail));
     match verdict {
         Ok(()) => None,
-        Err(TestError::Fail(reason, steps)) => Some((steps, reason.message().to_owned())),
+        Err(TestError::Fail(reason, steps)) => {
+            Some(without_the_needless(steps, reason.message().to_owned(), differs))
+        }
         Err(TestError::Abort(reason)) => panic!("{reason}"),
     }
+}
+
+/// Leaves out each step without which there is a difference, too. The search tries that only before it
+/// makes the steps themselves simpler, and a step that was needed then may not be any more.
+fn without_the_needless(
+    mut steps: Vec<Step>,
+    mut difference: String,
+    differs: impl Fn(&[Step]) -> Result<(), String>,
+) -> (Vec<Step>, String) {
+    let mut last = steps.len();
+    while last > 0 {
+        last -= 1;
+        let mut fewer = steps.clone();
+        fewer.remove(last);
+        if let Err(found) = differs(&fewer) {
+            // What stands behind it may be needless without it.
+            (last, steps, difference) = (fewer.len(), fewer, found);
+        }
+    }
+    (steps, difference)
 }
 
 #[test]
