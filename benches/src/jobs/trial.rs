@@ -6,7 +6,11 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{Job, Place};
-use crate::{load::Visit, record::Arm, scaling::Step};
+use crate::{
+    load::Visit,
+    record::Arm,
+    scaling::{Step, steps::Attempt},
+};
 
 /// How much less and how much more CPU jobs may use than they are made of, as a share of that. To bring
 /// one about, to take it and to write down that it is done takes some as well; a job that was done twice
@@ -91,6 +95,12 @@ impl Slice {
     }
 }
 
+impl Attempt for Slice {
+    fn pages(&mut self) -> &mut Step {
+        &mut self.pages
+    }
+}
+
 impl Trial {
     /// Marks the slices in which the load that was asked for is not the load that was.
     pub(super) fn check(&mut self) {
@@ -102,9 +112,10 @@ impl Trial {
         }
     }
 
-    /// Whether the trial counts, with all of its slices.
-    pub(super) fn is_whole(&self) -> bool {
-        self.void.is_none() && self.slices.iter().all(|slice| slice.void().is_none())
+    /// Whether the trial counts, with a slice of each of these loads.
+    pub(super) fn is_whole(&self, loads: &[u32]) -> bool {
+        let counts = |load| self.slices.iter().any(|it| it.load == load && it.void().is_none());
+        self.void.is_none() && loads.iter().copied().all(counts)
     }
 }
 
@@ -145,13 +156,13 @@ pub(super) fn by_second(visits: &[Visit], seconds: f64, slo_ms: f64) -> Vec<Seco
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::time::Instant;
 
     use super::*;
     use crate::{jobs::Kind, record::Histogram};
 
-    pub(super) fn slice(jobs: u32, cpu_ms: f64) -> Slice {
+    pub(in crate::jobs) fn slice(jobs: u32, cpu_ms: f64) -> Slice {
         let pages = Step {
             rate: 500.0,
             seconds: 2.0,
@@ -208,6 +219,20 @@ mod tests {
         assert_eq!(judged(Job { kind: Kind::Sleep, ms: 300 }, slice(4, 500.0)), None);
         let lost = Slice { done: 3, ..slice(4, 495.0 + 1_200.0) };
         assert_eq!(judged(job, lost).unwrap(), "3 of 4 jobs were done");
+    }
+
+    #[test]
+    fn a_trial_is_whole_when_each_load_has_a_slice_that_counts() {
+        let job = Job { kind: Kind::Cpu, ms: 300 };
+        let disturbed = Slice { void: Some("the hypervisor".into()), ..slice(4, 0.0) };
+        let slices = vec![slice(0, 0.0), disturbed];
+        let (arm, place) = (Arm::Monolith, Place::Inside);
+        let mut trial = Trial { round: 0, arm, place, job, slices, void: None };
+        assert!(trial.is_whole(&[0]) && !trial.is_whole(&[0, 40]));
+        trial.slices.push(slice(4, 0.0));
+        assert!(trial.is_whole(&[0, 40]));
+        trial.void = Some("a server died".into());
+        assert!(!trial.is_whole(&[0]));
     }
 
     #[test]

@@ -17,13 +17,21 @@ use crate::{
     load::Generator,
     record::{Arm, Page},
     relay::Policy,
-    scaling::{steps::Observer, worth_going_on},
+    scaling::{
+        steps::{ATTEMPTS_AT_TIMES, Observer, attempts},
+        worth_going_on,
+    },
     visitors::Visitors,
 };
 
 /// The arms, each with data of its own: the second is the first once more, the third lets visitors
 /// wait.
 pub(super) const ARMS: [Arm; 4] = [Arm::Monolith, Arm::Twin, Arm::Waiting, Arm::Split];
+
+/// What share of all slices may come to nothing before none is tried again any more, and how many may in
+/// any case: where the hypervisor never leaves the machine alone, a run takes half as long again, and is
+/// under suspicion.
+const IN_VAIN: (f64, usize) = (1.0 / 3.0, 20);
 
 /// What all trials of a run are given.
 pub(super) struct Trials<'a> {
@@ -78,7 +86,7 @@ impl Trials<'_> {
             let again = format!("again_{}", self.done.len());
             self.databases = self.seeded.copies(&again, &ARMS, self.guardian).await?;
         }
-        let is_whole = trial.is_whole();
+        let is_whole = trial.is_whole(&planned.loads);
         self.done.push(trial);
         if !self.ledger.knows(&name) {
             worth_going_on(self.done.iter().map(|trial| trial.void.as_deref()))?;
@@ -131,18 +139,58 @@ impl Trials<'_> {
             view,
         };
         let desk = Desk::of(&deployment, self.dataset).await;
+        let most = patience(&self.done);
         let measured = deployment.unless_one_dies(async {
             let desk = &desk?;
             let (rate, seconds, slo_ms) = (self.rate, self.design.seconds, self.slo_ms);
             at.warm_up().await?;
             let slices = Slices { at: &at, desk, servers: &servers, rate, seconds, slo_ms };
+            let job = trial.job;
             for load in &planned.loads {
-                trial.slices.push(slices.slice(trial.job, *load, planned.seed).await?);
+                let attempt = async || slices.slice(job, *load, planned.seed).await;
+                attempts(most, &mut trial.slices, attempt).await?;
             }
             Ok(())
         });
         let measured = measured.await;
         let ended = deployment.stop().await;
         trial.void = measured.and(ended).err().map(|error| format!("{error:#}"));
+    }
+}
+
+/// How often a load is tried, after these trials.
+fn patience(done: &[Trial]) -> u32 {
+    let slices = || done.iter().flat_map(|trial| &trial.slices);
+    let in_vain = slices().filter(|slice| slice.void().is_some()).count();
+    let (share, least) = IN_VAIN;
+    let too_many = in_vain > least && in_vain as f64 > share * slices().count() as f64;
+    if too_many { 1 } else { ATTEMPTS_AT_TIMES }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::trial::tests::slice, *};
+    use crate::jobs::{Job, Kind, Place, trial::Slice};
+
+    /// A trial with so many slices that count, and so many that don't.
+    fn trial(counting: usize, in_vain: usize) -> Trial {
+        let void = Slice { void: Some("the hypervisor".into()), ..slice(0, 0.0) };
+        let slices = std::iter::repeat_n(slice(0, 0.0), counting);
+        Trial {
+            round: 0,
+            arm: Arm::Monolith,
+            place: Place::Inside,
+            job: Job { kind: Kind::Cpu, ms: 300 },
+            slices: slices.chain(std::iter::repeat_n(void, in_vain)).collect(),
+            void: None,
+        }
+    }
+
+    #[test]
+    fn where_too_much_comes_to_nothing_nothing_is_tried_again() {
+        assert_eq!(patience(&[]), ATTEMPTS_AT_TIMES);
+        assert_eq!(patience(&[trial(1, 20)]), ATTEMPTS_AT_TIMES, "a bad beginning");
+        assert_eq!(patience(&[trial(1, 20), trial(41, 1)]), ATTEMPTS_AT_TIMES, "a third");
+        assert_eq!(patience(&[trial(1, 20), trial(40, 1)]), 1);
     }
 }

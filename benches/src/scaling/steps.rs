@@ -95,24 +95,37 @@ impl Steps<'_> {
     }
 }
 
-/// Tries until a step counts, at most so often, leaves all attempts in `steps`, and returns the last. One
+/// What is measured again where something disturbed it.
+pub(crate) trait Attempt {
+    /// What visitors saw meanwhile.
+    fn pages(&mut self) -> &mut Step;
+}
+
+impl Attempt for Step {
+    fn pages(&mut self) -> &mut Step {
+        self
+    }
+}
+
+/// Tries until a step counts, at most so often, leaves all attempts in `done`, and returns the last. One
 /// that the hypervisor disturbed counts only where there is no better one: when it is the last.
-async fn attempts(
+pub(crate) async fn attempts<A: Attempt>(
     most: u32,
-    steps: &mut Vec<Step>,
-    attempt: impl AsyncFn() -> anyhow::Result<Step>,
-) -> anyhow::Result<&Step> {
+    done: &mut Vec<A>,
+    attempt: impl AsyncFn() -> anyhow::Result<A>,
+) -> anyhow::Result<&A> {
     for left in (0..most).rev() {
-        let step = attempt().await?;
+        let mut tried = attempt().await?;
+        let step = tried.pages();
         let again = || (left > 0).then(|| disturbed(step.steal)).flatten();
-        let void = step.void.clone().or_else(again);
-        let counts = void.is_none();
-        steps.push(Step { void, ..step });
+        step.void = step.void.clone().or_else(again);
+        let counts = step.void.is_none();
+        done.push(tried);
         if counts {
             break;
         }
     }
-    steps.last().context("no attempt")
+    done.last().context("no attempt")
 }
 
 /// Why a step is better tried again, if the hypervisor took so much.
