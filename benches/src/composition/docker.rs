@@ -310,13 +310,20 @@ fn command(args: &[&str]) -> anyhow::Result<Command> {
 
 fn said(output: &Output) -> anyhow::Result<String> {
     if !output.status.success() {
-        // Hints how to go on follow the reason; remarks about the compose file come before it.
         let said = String::from_utf8_lossy(&output.stderr);
-        let mut lines =
-            said.lines().filter(|line| !line.trim().is_empty() && !line.starts_with("time="));
-        bail!("--compose: docker says: {}", lines.next().unwrap_or("nothing, and fails").trim());
+        bail!("--compose: docker says: {}", reason(&said));
     }
     Ok(String::from_utf8(output.stdout.clone())?)
+}
+
+/// Why Docker failed, by what it printed. Hints how to go on follow the reason; before it come remarks about
+/// the compose file, and how far `compose up` got: a line for each container, and one for each of its steps.
+fn reason(said: &str) -> &str {
+    let is_progress = |line: &&str| line.starts_with("Container ");
+    let lines = said.lines().filter(|line| !line.starts_with("time=")).map(str::trim);
+    let (progress, others): (Vec<_>, Vec<_>) =
+        lines.filter(|line| !line.is_empty()).partition(is_progress);
+    others.first().or(progress.last()).copied().unwrap_or("nothing, and fails")
 }
 
 #[cfg(test)]
@@ -399,5 +406,15 @@ mod tests {
         assert_eq!((none.cpus(), none.cores(), none.memory_mib()), (None, None, None));
         let some = limits(json!({ "CpusetCpus": "0,1", "Memory": 268_435_456 }));
         assert_eq!((some.cores().as_deref(), some.memory_mib()), (Some("0,1"), Some(256)));
+    }
+
+    #[test]
+    fn the_reason_is_neither_a_remark_before_it_nor_a_hint_after_it_nor_how_far_it_got() {
+        let progress = " Container app-1  Running\n Container db-1  Error\n";
+        let said =
+            format!("time=\"now\" level=warning\n{progress}db-1 is unhealthy\n\nTry again\n");
+        assert_eq!(reason(&said), "db-1 is unhealthy");
+        assert_eq!(reason(progress), "Container db-1  Error");
+        assert_eq!(reason("\n"), "nothing, and fails");
     }
 }
