@@ -137,8 +137,9 @@ impl Executor<'_> {
         Ok(())
     }
 
-    /// Both arms at once, each by a schedule of its own at half the rate; then once more with the
-    /// schedules exchanged, so that both have had the same visitors.
+    /// Both arms at once, each by a schedule of its own at half the rate; then once more with the arms
+    /// exchanged. So both have had the same visitors, and both have come second: who was warmed up last
+    /// pays a few percent less.
     async fn duet(&mut self, number: u32, block: &Block) -> anyhow::Result<()> {
         let Block::Duet { comparison, page, seconds, seed } = block else { return Ok(()) };
         let rate = looked_at(&self.found.rates, *page)? / 2.0;
@@ -153,9 +154,8 @@ impl Executor<'_> {
             seed,
         };
         let [first, second] = comparison.arms();
-        let seeds = [*seed, seed.wrapping_add(1)];
-        for [one, other] in [seeds, [seeds[1], seeds[0]]] {
-            let orders = [order(first, one), order(second, other)];
+        for [one, other] in [[first, second], [second, first]] {
+            let orders = [order(one, *seed), order(other, seed.wrapping_add(1))];
             self.bar.set_message(format!("{} page, two at once, {rate:.0}/s each", page.name()));
             let parts = [self.part(orders[0])?, self.part(orders[1])?];
             let outcomes = stretch::duet(self.generator, parts, &self.beside).await?;

@@ -124,14 +124,16 @@ impl Trial<'_> {
         log_ratio(sums)
     }
 
-    /// Half as many visitors a second for each, and once more with the schedules exchanged.
+    /// Half as many visitors a second for each, and once more with the twins exchanged.
     async fn duets(&self, seed: u64) -> anyhow::Result<f64> {
         let mut sums = [Sum::default(); 2];
-        let other = seed.wrapping_add(1);
-        for schedules in [[seed, other], [other, seed]] {
-            let part = |twin: usize| self.part(twin, self.rate / 2.0, SLICE, schedules[twin]);
+        for twins in [[0, 1], [1, 0]] {
+            let part = |at: usize| {
+                let seed = seed.wrapping_add(at as u64);
+                self.part(twins[at], self.rate / 2.0, SLICE, seed)
+            };
             let outcomes = duet(self.sender, [part(0), part(1)], &[]).await?;
-            sums.iter_mut().zip(&outcomes).for_each(|(sum, outcome)| sum.add(outcome));
+            twins.into_iter().zip(&outcomes).for_each(|(twin, outcome)| sums[twin].add(outcome));
         }
         log_ratio(sums)
     }

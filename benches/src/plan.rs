@@ -120,7 +120,7 @@ pub enum Block {
         /// Seed of arrival times and addresses.
         seed: u64,
     },
-    /// Both arms at once, each at half the steady rate: two stretches, with the schedules of the first
+    /// Both arms at once, each at half the steady rate: two stretches, with the arms of the first
     /// exchanged in the second. For CPU alone, since they wait for each other.
     Duet {
         /// Which question.

@@ -8,7 +8,8 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 use chrono::{DateTime, Utc};
-use serde::{Serialize, de::DeserializeOwned};
+use flate2::read::GzDecoder;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     journal::{Begun, Entry},
@@ -19,6 +20,9 @@ use crate::{
 
 /// The run as a whole, written when it is complete.
 pub const RUN: &str = "run.json";
+
+/// The same by `gzip`, as which a long run is published: the raw data of a full certificate are 90 MB.
+pub const COMPRESSED: &str = "run.json.gz";
 
 /// The slices, one a line, written as they are measured: what an aborted run leaves.
 pub const SLICES: &str = "slices.jsonl";
@@ -34,19 +38,19 @@ pub fn root() -> anyhow::Result<PathBuf> {
     Ok(servers::workspace()?.join("target").join("lab"))
 }
 
-/// The runs that are published with the source, in the order of their folders' names.
+/// The runs that are published with the source, with their folders, in the order of these.
 ///
 /// # Errors
 /// When one can't be read.
-pub fn published() -> anyhow::Result<Vec<Run>> {
+pub fn published() -> anyhow::Result<Vec<(PathBuf, Run)>> {
     let results = servers::workspace()?.join("docs").join("results");
     let entries = fs::read_dir(&results).with_context(|| results.display().to_string())?;
     let mut folders: Vec<PathBuf> = entries
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|folder| folder.join(RUN).is_file())
+        .filter(|folder| whole(folder).is_some())
         .collect();
     folders.sort();
-    folders.iter().map(|folder| read(folder)).collect()
+    folders.into_iter().map(|folder| read(&folder).map(|run| (folder, run))).collect()
 }
 
 /// Where profiles go: beside the runs, which are all that [`root`] holds.
@@ -207,7 +211,7 @@ fn lines<T: DeserializeOwned>(file: &mut File) -> anyhow::Result<Vec<T>> {
 /// The folder that `run` names: a path, or an id below `root`.
 pub fn find(root: &Path, run: &str) -> anyhow::Result<PathBuf> {
     let candidates = [PathBuf::from(run), root.join(run)];
-    if let Some(found) = candidates.iter().find(|path| path.join(RUN).is_file()) {
+    if let Some(found) = candidates.iter().find(|path| whole(path).is_some()) {
         return Ok(found.clone());
     }
     if candidates.iter().any(|path| path.join(BEGUN).is_file()) {
@@ -221,24 +225,43 @@ pub fn find(root: &Path, run: &str) -> anyhow::Result<PathBuf> {
 /// # Errors
 /// When there is none, or one of another [`SCHEMA`].
 pub fn read(folder: &Path) -> anyhow::Result<Run> {
-    of_this_schema(&folder.join(RUN))
+    of_this_schema(&whole(folder).unwrap_or_else(|| folder.join(RUN)))
 }
 
-/// Reads a file of [`SCHEMA`].
+/// The file in which a folder holds a complete run, if it does.
+fn whole(folder: &Path) -> Option<PathBuf> {
+    [RUN, COMPRESSED].map(|name| folder.join(name)).into_iter().find(|path| path.is_file())
+}
+
+/// All that tells whether a file can be read.
+#[derive(Deserialize)]
+struct Version {
+    #[serde(default)]
+    schema: serde_json::Value,
+}
+
+/// Reads a file of [`SCHEMA`], compressed or not.
 fn of_this_schema<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
-    let shown = path.display();
-    let bytes = fs::read(path).with_context(|| shown.to_string())?;
-    let value: serde_json::Value =
-        serde_json::from_slice(&bytes).with_context(|| shown.to_string())?;
-    if value["schema"] != SCHEMA {
-        bail!("{shown}: written as schema {}, this lab reads {SCHEMA}", value["schema"]);
-    }
-    serde_json::from_value(value).with_context(|| shown.to_string())
+    let read = || -> anyhow::Result<T> {
+        let mut bytes = fs::read(path)?;
+        if path.extension().is_some_and(|extension| extension == "gz") {
+            let compressed = bytes;
+            bytes = Vec::new();
+            GzDecoder::new(&compressed[..]).read_to_end(&mut bytes)?;
+        }
+        let Version { schema } = serde_json::from_slice(&bytes)?;
+        ensure!(schema == SCHEMA, "written as schema {schema}, this lab reads {SCHEMA}");
+        Ok(serde_json::from_slice(&bytes)?)
+    };
+    read().with_context(|| path.display().to_string())
 }
 
 #[cfg(test)]
 mod tests {
+    use flate2::{Compression, write::GzEncoder};
+
     use super::*;
+    use crate::{experiment::Preset, synthetic::Truth};
 
     #[test]
     fn a_second_run_in_the_same_second_does_not_touch_the_first() {
@@ -275,7 +298,21 @@ mod tests {
     fn another_schema_is_refused_by_name() {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join(RUN), r#"{"schema": 999}"#).unwrap();
-        let error = read(root.path()).unwrap_err().to_string();
+        let error = format!("{:#}", read(root.path()).unwrap_err());
         assert!(error.contains("schema 999"), "{error}");
+    }
+
+    #[test]
+    fn a_compressed_run_is_a_run() {
+        let run = Truth { preset: Preset::Smoke, ..Truth::default() }.run();
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("long");
+        fs::create_dir(&folder).unwrap();
+        find(root.path(), "long").unwrap_err();
+        let file = File::create(folder.join(COMPRESSED)).unwrap();
+        let mut compressed = GzEncoder::new(file, Compression::fast());
+        serde_json::to_writer(&mut compressed, &run).unwrap();
+        compressed.finish().unwrap();
+        assert_eq!(read(&find(root.path(), "long").unwrap()).unwrap(), run);
     }
 }

@@ -114,15 +114,14 @@ fn verdict_on(combined: &Combined) -> [String; 2] {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::PathBuf};
+    use std::fs;
 
     use super::*;
     use crate::{
         experiment::Preset,
         experiments::c5::PARTS,
         judge::{deploys_of, durability_of, interference_of},
-        report::tests::committed,
-        store,
+        report::tests::newest,
     };
 
     #[test]
@@ -146,17 +145,11 @@ mod tests {
         let begin = format!("<!-- {}:begin -->", CARD.id);
         let Some((_, rest)) = readme.split_once(&begin) else { return };
         let (shown, _) = rest.split_once(&format!("<!-- {}:end -->", CARD.id)).unwrap();
-        let all: Vec<(PathBuf, Run)> = committed()
-            .into_iter()
-            .map(|folder| (folder.clone(), store::read(&folder).unwrap()))
-            .collect();
-        let newest = |id: &str| {
-            let of_it = all.iter().filter(|(_, run)| run.experiment == id);
-            let (folder, run) = of_it.max_by_key(|(_, run)| run.started).expect(id);
+        let runs = PARTS.map(|id| {
+            let (folder, run) = newest(id);
             let name = folder.file_name().unwrap().to_string_lossy();
             (format!("docs/results/{name}"), run.clone())
-        };
-        let runs = PARTS.map(newest);
+        });
         assert_eq!(shown.trim(), block(&combine(&runs).unwrap(), &runs).trim());
     }
 }

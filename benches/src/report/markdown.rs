@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::frame::{CheckLine, check_line, facts};
 use super::page::{Line, lines, remarks};
 use super::{
-    HTML, caching, composed, deploys, durability, explain, finding,
+    HTML, LISTED, caching, composed, deploys, durability, explain, finding,
     foretold::{self, View},
     grid, latency, places, scaling, scaling_jobs, svg, terminal, ticks,
 };
@@ -176,7 +176,11 @@ fn trust(run: &Run, summary: &Summary) -> String {
     let all = remarks(summary).into_iter().chain(searches).chain(jobs);
     for (what, those) in all {
         let _ = write!(text, "\n<details><summary>{what}: {}</summary>\n\n", those.len());
-        those.iter().for_each(|remark| text += &format!("- {}\n", escaped(remark)));
+        let listed = those.iter().take(LISTED);
+        listed.for_each(|remark| text += &format!("- {}\n", escaped(remark)));
+        if let Some(more @ 1..) = those.len().checked_sub(LISTED) {
+            let _ = writeln!(text, "- and {more} more, in the raw data");
+        }
         text += "\n</details>\n";
     }
     text

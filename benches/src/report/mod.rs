@@ -70,6 +70,9 @@ pub const MARKDOWN: &str = "report.md";
 /// The answers for programs, in a run's folder. `docs/verdicts.schema.json` describes them.
 pub const VERDICTS: &str = "verdicts.json";
 
+/// So many remarks of one kind are listed; a certificate has ten thousand.
+const LISTED: usize = 500;
+
 /// The files of a report, not yet written.
 struct Rendered {
     summary: String,

@@ -4,7 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use super::{
@@ -26,12 +26,12 @@ use crate::{
 ///
 /// # Errors
 /// When a run can't be judged.
-pub fn performance_tables(stored: &Stored, published: &[Run]) -> anyhow::Result<String> {
+pub fn performance_tables(stored: &Stored, published: &[(PathBuf, Run)]) -> anyhow::Result<String> {
     let mut text = String::new();
     for (database, counts) in &stored.counts {
         let _ = writeln!(text, "### What one page takes, on {database}\n\n{}", in_force(counts));
     }
-    for run in published.iter().filter(|run| run.grid.is_some()) {
+    for (_, run) in published.iter().filter(|(_, run)| run.grid.is_some()) {
         let card = experiment::find(&run.experiment)?.card;
         let tables = grid_tables(run, &summarise(run)?);
         let (preset, seed, day) = (&run.preset, run.seed, run.started.date_naive());
@@ -75,7 +75,11 @@ fn by_database<Row: Clone>(
 ///
 /// # Errors
 /// When it can't be read or written, or has no markers, or a run can't be judged.
-pub fn update_performance(path: &Path, stored: &Stored, published: &[Run]) -> anyhow::Result<()> {
+pub fn update_performance(
+    path: &Path,
+    stored: &Stored,
+    published: &[(PathBuf, Run)],
+) -> anyhow::Result<()> {
     update_block(path, &performance_tables(stored, published)?)
 }
 

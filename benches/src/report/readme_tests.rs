@@ -3,14 +3,12 @@
 use std::path::Path;
 
 use super::*;
-use crate::report::tests::committed;
-use crate::store;
+use crate::report::tests::newest;
 
 #[test]
 fn the_readme_shows_the_verdicts_of_the_newest_committed_run_of_each() {
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
     let readme = fs::read_to_string(readme).unwrap();
-    let runs: Vec<Run> = committed().iter().map(|folder| store::read(folder).unwrap()).collect();
     for (id, name) in [
         ("c2", "c2"),
         ("x1-ladder", "x1-ladder"),
@@ -19,9 +17,9 @@ fn the_readme_shows_the_verdicts_of_the_newest_committed_run_of_each() {
         ("x6", "x6"),
         ("x7", "x7"),
         ("x8", "x8"),
+        ("certificate", "certificate"),
     ] {
-        let of_it = runs.iter().filter(|run| run.experiment == id);
-        let newest = of_it.max_by_key(|run| run.started).expect(id);
+        let (_, newest) = newest(id);
         let [begin, end] = markers(name);
         let (_, rest) = readme.split_once(&begin).expect(id);
         let (shown, _) = rest.split_once(&end).expect(id);

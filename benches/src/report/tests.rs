@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use super::latency::tests::latency_runs;
 use super::*;
@@ -138,6 +139,19 @@ fn nothing_void_or_flagged_is_left_out() {
     let html = html(&run);
     assert!(html.contains("the connection broke"));
     assert!(html.contains("others used 30 % of the CPU"));
+}
+
+#[test]
+fn of_very_many_remarks_the_first_are_listed_and_the_others_counted() {
+    let mut run = Truth::default().run();
+    let slices = run.slices.len();
+    run.slices.iter_mut().for_each(|slice| slice.foreign_cpu = 0.3);
+    let Rendered { html, markdown, .. } = render(&run).unwrap();
+    for text in [html, markdown] {
+        assert!(text.contains(&format!("which count under suspicion: {slices}<")));
+        assert!(text.contains(&format!("and {} more, in the raw data", slices - LISTED)));
+        assert_eq!(text.matches("others used 30 % of the CPU").count(), LISTED);
+    }
 }
 
 /// The same figures as if from a composition, which has two arms.
@@ -339,26 +353,25 @@ fn a_readme_is_updated_between_its_markers_only() {
     assert!(update_readme(&readme, &run).unwrap_err().to_string().contains("results:begin"));
 }
 
-/// The runs that are committed, oldest first.
-pub(super) fn committed() -> Vec<PathBuf> {
-    let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/results");
-    let entries = fs::read_dir(results).into_iter().flatten().flatten().map(|e| e.path());
-    let mut runs: Vec<_> = entries.filter(|path| path.join(store::RUN).is_file()).collect();
-    runs.sort();
-    runs
+/// The runs that are published, with their folders. Read once for all tests, because they are large.
+pub(super) static PUBLISHED: LazyLock<Vec<(PathBuf, Run)>> =
+    LazyLock::new(|| store::published().unwrap());
+
+/// The newest of an experiment.
+pub(super) fn newest(experiment: &str) -> &'static (PathBuf, Run) {
+    let of_it = PUBLISHED.iter().filter(|(_, run)| run.experiment == experiment);
+    of_it.max_by_key(|(_, run)| run.started).expect(experiment)
 }
 
 #[test]
 fn committed_results_verify_and_the_readme_shows_the_latest() {
-    let runs = committed();
-    for run in &runs {
-        verify(run).unwrap();
+    for (folder, _) in PUBLISHED.iter() {
+        verify(folder).unwrap();
     }
-    let read = runs.iter().map(|run| store::read(run).unwrap());
-    let latest = read.filter(|run| run.experiment == "x1").max_by_key(|run| run.started).unwrap();
+    let (_, latest) = newest("x1");
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
     let readme = fs::read_to_string(readme).unwrap();
-    let table = readme_table(&latest).unwrap();
+    let table = readme_table(latest).unwrap();
     assert_eq!(
         readme_block(&readme).unwrap(),
         table.trim_matches('\n'),
@@ -371,8 +384,7 @@ fn committed_results_verify_and_the_readme_shows_the_latest() {
 fn the_document_about_performance_shows_the_figures_in_force() {
     let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/performance.md");
     let document = fs::read_to_string(document).unwrap();
-    let tables =
-        performance_tables(&Stored::read().unwrap(), &store::published().unwrap()).unwrap();
+    let tables = performance_tables(&Stored::read().unwrap(), &PUBLISHED).unwrap();
     let shown = readme_block(&document).unwrap();
     assert_eq!(shown, tables.trim_matches('\n'), "run `cargo lab performance`");
 }
