@@ -110,7 +110,10 @@ impl Family {
     pub fn in_words(&self) -> String {
         let (hits, n, limit) = (self.hits, self.intervals.len(), self.limit);
         match self.comparison {
-            Comparison::Null => format!("{hits} alarms in {n} comparisons; at most {limit}"),
+            Comparison::Null => {
+                let alarms = if hits == 1 { "alarm" } else { "alarms" };
+                format!("{hits} {alarms} in {n} comparisons; at most {limit}")
+            }
             _ => format!("found in {hits} of {n} comparisons; at least {limit}"),
         }
     }
