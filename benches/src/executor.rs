@@ -137,9 +137,8 @@ impl Executor<'_> {
         Ok(())
     }
 
-    /// Both arms at once, each by a schedule of its own at half the rate; then once more with the arms
-    /// exchanged. So both have had the same visitors, and both have come second: who was warmed up last
-    /// pays a few percent less.
+    /// Both arms at once, each by a schedule of its own at half the rate; then once more in the other
+    /// order.
     async fn duet(&mut self, number: u32, block: &Block) -> anyhow::Result<()> {
         let Block::Duet { comparison, page, seconds, seed } = block else { return Ok(()) };
         let rate = looked_at(&self.found.rates, *page)? / 2.0;
@@ -153,9 +152,8 @@ impl Executor<'_> {
             seconds: *seconds,
             seed,
         };
-        let [first, second] = comparison.arms();
-        for [one, other] in [[first, second], [second, first]] {
-            let orders = [order(one, *seed), order(other, seed.wrapping_add(1))];
+        for stretch in stretch::either_order(comparison.arms(), *seed) {
+            let orders = stretch.map(|(arm, seed)| order(arm, seed));
             self.bar.set_message(format!("{} page, two at once, {rate:.0}/s each", page.name()));
             let parts = [self.part(orders[0])?, self.part(orders[1])?];
             let outcomes = stretch::duet(self.generator, parts, &self.beside).await?;

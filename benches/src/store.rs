@@ -21,7 +21,7 @@ use crate::{
 /// The run as a whole, written when it is complete.
 pub const RUN: &str = "run.json";
 
-/// The same by `gzip`, as which a long run is published: the raw data of a full certificate are 90 MB.
+/// The same by `gzip`, as which a long run is published: the raw data of a full certificate are 100 MB.
 pub const COMPRESSED: &str = "run.json.gz";
 
 /// The slices, one a line, written as they are measured: what an aborted run leaves.

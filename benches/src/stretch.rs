@@ -57,6 +57,14 @@ pub async fn solo(
     Ok(Outcome { tally, usage, resident_mib })
 }
 
+/// The two stretches of a block of two arms at once: who comes first and second, and by the schedule of
+/// which seed. Each arm comes second once, since who was warmed up last takes a few percent less; and
+/// each has the visitors of both schedules.
+pub fn either_order<T: Copy>([one, other]: [T; 2], seed: u64) -> [[(T, u64); 2]; 2] {
+    let next = seed.wrapping_add(1);
+    [[(one, seed), (other, next)], [(other, seed), (one, next)]]
+}
+
 /// The same with two arms that run at once: what disturbs one disturbs the other at that very moment.
 /// They wait for each other, so their latencies say little, but each is charged with its own CPU.
 ///
@@ -89,4 +97,23 @@ pub async fn duet(
     let outcomes = [outcome(first, first_used, &own[0])?, outcome(second, second_used, &own[1])?];
     systems.into_iter().try_for_each(System::park)?;
     Ok(outcomes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_at_once_each_comes_second_once_and_has_both_schedules() {
+        let stretches = either_order(["a", "b"], 7);
+        for arm in ["a", "b"] {
+            let of_arm = |stretch: &[(&str, u64); 2]| {
+                let place = stretch.iter().position(|it| it.0 == arm).unwrap();
+                (place, stretch[place].1)
+            };
+            let [first, then] = stretches.each_ref().map(of_arm);
+            assert_eq!(first.0 + then.0, 1, "{arm} stands at one place twice");
+            assert_eq!(first.1 + then.1, 7 + 8, "{arm} has one schedule twice");
+        }
+    }
 }
