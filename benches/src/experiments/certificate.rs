@@ -37,7 +37,7 @@ const CARD: Card = Card {
                  in at least 18 of 20 (95 of 100), and is no wider than ± 10 %.",
     smallest_effect: "5 % of CPU per page; 0.5 ms of median latency.",
     region: "The home page, signed out, at a rate that keeps about 30 % of one core busy. One \
-             comparison is eight server starts with five ABBA blocks each.",
+             comparison is eight server starts with five blocks each.",
     decision_rule: "Supported when the number of alarms, or of finds, is on the right side of its \
                     limit; refuted otherwise. For other numbers of comparisons than 20 and 100 the \
                     limit on alarms is the smallest that chance alone exceeds in at most 2 % of \
@@ -45,6 +45,8 @@ const CARD: Card = Card {
     refuted_by: "One alarm more, or one find fewer, than the limit.",
     unfair: &[
         "The comparisons of a run share the machine's mood: a bad hour spoils them together.",
+        "More is found of the wait than the 0.5 ms that are asked for: a thread sleeps for them, and \
+         has to be woken on a busy core.",
     ],
     not_shown: &[
         "That larger effects are measured in their true size; each run of another experiment checks \

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     experiment::Card,
     judge::summary::{Family, Summary},
+    noise::Noise,
     record::{Comparison, Run},
     words,
 };
@@ -19,7 +20,7 @@ use crate::{
 #[template(path = "families.html")]
 struct Page<'a> {
     frame: Frame<'a>,
-    restarts: usize,
+    at_once: bool,
     panels: Vec<Panel>,
     conduct: String,
 }
@@ -32,15 +33,10 @@ struct Panel {
 }
 
 /// The whole page.
-pub(super) fn html(
-    run: &Run,
-    card: &Card,
-    summary: &Summary,
-    restarts: usize,
-) -> anyhow::Result<String> {
+pub(super) fn html(run: &Run, card: &Card, summary: &Summary) -> anyhow::Result<String> {
     let page = Page {
         frame: Frame::of(run, card, summary, "", sentences(summary))?,
-        restarts,
+        at_once: run.pilot.noise.as_ref().is_some_and(Noise::favours_duets),
         panels: summary.families.iter().map(panel).collect(),
         conduct: terminal::conduct(&summary.conduct),
     };

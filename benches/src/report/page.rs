@@ -65,9 +65,7 @@ pub(super) fn html(run: &Run, summary: &Summary) -> anyhow::Result<String> {
     let card = experiment.card;
     let questions = match experiment.design {
         Design::Contrast { questions, .. } => questions,
-        Design::Families { restarts, .. } => {
-            return families::html(run, &card, summary, restarts);
-        }
+        Design::Families { .. } => return families::html(run, &card, summary),
         Design::Grid(grid) | Design::Replicas(grid) => {
             return grid::html(run, &card, summary, grid);
         }
