@@ -121,7 +121,7 @@ mod tests {
         experiment::Preset,
         experiments::c5::PARTS,
         judge::{deploys_of, durability_of, interference_of},
-        report::tests::newest,
+        report::published_tests::newest,
     };
 
     #[test]

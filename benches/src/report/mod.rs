@@ -108,4 +108,6 @@ fn render(run: &Run) -> anyhow::Result<Rendered> {
 }
 
 #[cfg(test)]
+mod published_tests;
+#[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::report::tests::newest;
+use crate::report::published_tests::newest;
 
 #[test]
 fn the_readme_shows_the_verdicts_of_the_newest_committed_run_of_each() {

@@ -12,7 +12,8 @@ use super::*;
 use crate::experiment::Preset;
 use crate::judge;
 use crate::report::latency::tests::latency_runs;
-use crate::report::tests::{FEW, PUBLISHED, certificate_run, composed, grid_run, scaling_run};
+use crate::report::published_tests::PUBLISHED;
+use crate::report::tests::{FEW, certificate_run, composed, grid_run, scaling_run};
 use crate::synthetic::Truth;
 
 fn published() -> PathBuf {
