@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     CLASSES, Fitted, Sample, demands,
-    efficiency::{Curve, Efficiency, Line, measured_per_cpu, per_cpu},
+    efficiency::{Curve, Efficiency, Knee, Line, measured_per_cpu, per_cpu},
     network::{Machine, Setting},
 };
 use crate::{
@@ -20,8 +20,9 @@ use crate::{
     stats::{Estimate, rounded},
 };
 
-/// The rates at which the time of a page is predicted, as shares of the knee.
-pub const LOADS: [f64; 2] = [0.4, 0.7];
+/// The rates at which the time of a page is predicted, as shares of the knee. The upper one leaves room: a
+/// knee that was said too high by a quarter still leaves it below 80 % of the true one.
+pub const LOADS: [f64; 2] = [0.4, 0.6];
 
 /// Draws for the intervals of demands.
 const DRAWS: u32 = 1_000;
@@ -144,7 +145,7 @@ pub fn predict(facts: Facts<'_>, settings: &[Setting<'_>]) -> Option<Predictions
 
 impl<'a> Facts<'a> {
     /// The goodputs that are known of an arm.
-    fn known(self, arm: Arm) -> impl Iterator<Item = Known<'a>> {
+    fn known(self, arm: Arm) -> impl Iterator<Item = Known<'a>> + Clone {
         let counted = move |trial: &&Trial| {
             trial.arm == arm && trial.stage == Stage::Climbing && trial.void.is_none()
         };
@@ -185,10 +186,10 @@ impl Shown {
         let (mut goodputs, mut unit, mut points) = (Vec::new(), Vec::new(), Vec::new());
         for Known { setting, goodput, step } in facts.known(arm) {
             let stations = machine.stations(setting)?;
-            let (tier, _, limit) = efficiency.knee(&stations, setting.units)?;
-            goodputs.push((setting.units, (goodput / limit).ln()));
+            let knee = efficiency.knee(&stations, setting.units)?;
+            goodputs.push((setting.units, (goodput / knee.rate).ln()));
             let units = f64::from(setting.units);
-            unit.push([goodput / units, measured_per_cpu(step, tier)?]);
+            unit.push([goodput / units, measured_per_cpu(step, knee.tier)?]);
             points.push((units, goodput));
         }
         let mean = |of: usize| unit.iter().map(|it| it[of]).sum::<f64>() / unit.len() as f64;
@@ -207,12 +208,13 @@ impl Shown {
     fn cell(&self, machine: Machine<'_>, setting: Setting<'_>, seed: u64) -> Option<Cell> {
         let Setting { arm, setup, units, mix } = setting;
         let Self { efficiency, .. } = self;
-        let (tier, station, limit) = efficiency.knee(&machine.stations(setting)?, units)?;
+        let knee = efficiency.knee(&machine.stations(setting)?, units)?;
+        let Knee { tier, station, rate: limit } = knee;
         let n = f64::from(units);
         let theory = per_cpu(station, machine.cores(setting, tier), limit);
         let loads = LOADS.into_iter().map(|share| {
             let rate = rounded(share * limit);
-            let gain = |tier: &str| efficiency.gain(tier, units, share);
+            let gain = |tier: &str| efficiency.gain(tier, &knee, units, share);
             let play = (REQUESTS[1], seed);
             let mean = machine.mean_ms(setting, rate, gain, self.delay_ms, play)?;
             Some(Load { rate, share, mean_ms: self.latency.around(units, share, mean) })
@@ -229,7 +231,7 @@ impl Shown {
                 law: rounded(self.law.at(n)),
             },
             per_cpu: Predicted {
-                model: efficiency.busy.get(tier)?.around(units, theory),
+                model: efficiency.at_knee(tier)?.around(units, theory),
                 linear: rounded(self.unit[1]),
                 law: rounded(self.unit[1] * self.law.at(n) / (n * self.law.gamma)),
             },
@@ -251,9 +253,9 @@ fn delays(
     for (setting, step) in facts.sampled(arm) {
         let Some(measured) = step.mean_ms() else { continue };
         let Setting { units, mix, .. } = setting;
-        let (_, _, limit) = efficiency.knee(&machine.stations(setting)?, units)?;
-        let share = step.rate / limit;
-        let gain = |tier: &str| efficiency.gain(tier, units, share);
+        let knee = efficiency.knee(&machine.stations(setting)?, units)?;
+        let share = step.rate / knee.rate;
+        let gain = |tier: &str| efficiency.gain(tier, &knee, units, share);
         let play = (REQUESTS[0], facts.seed.wrapping_add(all.len() as u64));
         let simulated = machine.mean_ms(setting, step.rate, gain, [0.0; CLASSES], play)?;
         rows.push(mix.shares());

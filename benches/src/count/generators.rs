@@ -25,9 +25,6 @@ use crate::{
     stats::{Estimate, Resamples, median, rounded, weighted_mean},
 };
 
-/// How many pairs.
-const PAIRS: u32 = 12;
-
 /// How many ask at once where each waits for its answer.
 const VISITORS: usize = 8;
 
@@ -78,6 +75,15 @@ impl Ability {
         }
     }
 
+    /// How many pairs: the more, the nearer to each other the two have to be.
+    fn pairs(self) -> u32 {
+        match self {
+            Self::Rate => 12,
+            Self::Latency => 24,
+            Self::Cost => 48,
+        }
+    }
+
     fn rival(self) -> Rival {
         match self {
             Self::Rate | Self::Latency => Rival::Oha,
@@ -117,7 +123,7 @@ impl Rival {
     /// Name and version.
     fn version(self) -> anyhow::Result<String> {
         let missing = match self {
-            Self::Oha => "oha is not installed; `cargo install oha` does it",
+            Self::Oha => "oha is not installed; `cargo install --locked oha` does it",
             Self::Wrk => "wrk is not installed; your system has a package of that name",
         };
         // wrk says its version and exits with 1.
@@ -179,9 +185,10 @@ impl Bench {
         let home = Uri::from_static("/");
         let path = if ability == Ability::Rate { file } else { home };
         self.generator.crowd(self.target(&path)).await?;
+        let number = ability.pairs();
         let mut pairs = Vec::new();
-        for pair in 0..PAIRS {
-            let what = format!("{ability:?}, the lab and {other}, {} of {PAIRS}", pair + 1);
+        for pair in 0..number {
+            let what = format!("{ability:?}, the lab and {other}, {} of {number}", pair + 1);
             progress::say("Comparing", &what);
             let mut both = [0.0; 2];
             // Who is first changes.

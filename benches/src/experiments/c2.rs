@@ -123,6 +123,7 @@ struct Amount {
     shifting: Shifting,
     steps: u32,
     seconds: f64,
+    seconds_at_times: f64,
 }
 
 const ALL_MONOLITHS: &[(u32, Policy)] = &[
@@ -154,6 +155,7 @@ fn amount(preset: Preset) -> Amount {
             shifting: Shifting { before: 1, patience: 1, after: 1, rounds: 1 },
             steps: 4,
             seconds: 0.4,
+            seconds_at_times: 1.0,
         },
         Preset::Quick => Amount {
             mixes: 2,
@@ -168,20 +170,22 @@ fn amount(preset: Preset) -> Amount {
             shifting: Shifting { before: 1, patience: 2, after: 2, rounds: 1 },
             steps: 5,
             seconds: 0.5,
+            seconds_at_times: 1.0,
         },
         Preset::Standard => Amount {
             mixes: 2,
             monoliths: MOST_MONOLITHS,
             splits: &[30, 40, 50, 60],
             tuning: 3,
-            confirming: 8,
+            confirming: 6,
             units: [&[1, 2, 4], &[3]],
             climbing: 2,
-            samples: 8,
+            samples: 10,
             held_out: 2,
             shifting: Shifting { before: 7, patience: 30, after: 12, rounds: 2 },
             steps: 5,
             seconds: 1.5,
+            seconds_at_times: 4.0,
         },
         Preset::Full => Amount {
             mixes: 2,
@@ -196,6 +200,7 @@ fn amount(preset: Preset) -> Amount {
             shifting: Shifting { before: 20, patience: 30, after: 30, rounds: 6 },
             steps: 7,
             seconds: 3.0,
+            seconds_at_times: 6.0,
         },
     }
 }
@@ -250,6 +255,7 @@ fn scaling(preset: Preset) -> anyhow::Result<Scaling> {
                 .collect(),
             samples: amount.samples,
             seconds: amount.seconds.max(1.0),
+            seconds_at_times: amount.seconds_at_times,
             rounds: amount.held_out,
         },
         shifting: amount.shifting,
@@ -327,7 +333,7 @@ mod tests {
     fn minutes(scaling: &Scaling) -> f64 {
         let [pages, with_jobs, held_out] = scaling.searches().map(|searches| searches as f64);
         let steps = f64::from(scaling.steps);
-        let Foretelling { samples, seconds, .. } = scaling.foretelling;
+        let Foretelling { samples, seconds, seconds_at_times, .. } = scaling.foretelling;
         let page = 1.0 + steps * (scaling.seconds + 0.1);
         let with_job = 1.5 + steps * scaling.seconds_with_jobs * 1.25;
         let sampling = 2.0 * scaling.known_units().0.len() as f64;
@@ -335,7 +341,7 @@ mod tests {
         let shifts = scaling.shifting_mixes().map_or(0.0, |_| f64::from(3 * rounds));
         let seconds = pages * page
             + with_jobs * with_job
-            + held_out * (page + LOADS.len() as f64 * seconds)
+            + held_out * (page + LOADS.len() as f64 * seconds_at_times)
             + sampling * (1.0 + f64::from(samples) * seconds)
             + shifts * f64::from(1 + before + patience + after);
         seconds / 60.0

@@ -120,7 +120,7 @@ fn title(what: What) -> &'static str {
     match what {
         What::Goodput => "Goodput, pages a second",
         What::PerCpu => "Pages per CPU-second of the tier that is busy first, at the goodput",
-        What::Latency => "Mean time of a page at 40 and 70 % of the knee, milliseconds",
+        What::Latency => "Mean time of a page below 80 % of the knee, milliseconds",
     }
 }
 

@@ -138,8 +138,11 @@ pub struct Foretelling {
     pub mixes: Vec<Mix>,
     /// Random mixes at moderate rates that each known number of units is asked for.
     pub samples: u32,
-    /// How long each of these, and each rate whose latency was predicted, is played, seconds.
+    /// How long each of these is played, seconds.
     pub seconds: f64,
+    /// How long each rate is played at which the time of a page was predicted, seconds: longer, since the
+    /// mean of few seconds hangs on a moment in which much came at once.
+    pub seconds_at_times: f64,
     /// How often each prediction is tried.
     pub rounds: u32,
 }

@@ -271,7 +271,7 @@ impl Trials<'_> {
         let searched = async {
             steps.labour = labour.transpose()?;
             steps.at.warm_up().await?;
-            steps.play(&foretold, design.foretelling.seconds, &mut trial.loads).await?;
+            steps.play(&foretold, design.foretelling.seconds_at_times, &mut trial.loads).await?;
             steps.search(guess, stride, &mut trial.steps).await
         };
         let searched = deployment.unless_one_dies(searched).await;
