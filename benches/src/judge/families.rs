@@ -1,9 +1,11 @@
 //! What the certificate comes to: the same comparison many times, and how often its interval excluded
 //! "no difference".
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{
     measure::{self, Method},
-    summary::{Certificate, Check, Effect, Family, Measured, Metric, Outcome, Verdict},
+    summary::{Certificate, Check, Effect, Family, Metric, Outcome, Reading, Verdict},
 };
 use crate::{
     experiment::Preset,
@@ -28,10 +30,22 @@ const CHANCE: f64 = 0.02;
 
 /// Judges all families of a run, of which `restarts` server starts make one comparison.
 pub(super) fn judge(run: &Run, restarts: usize, method: Method) -> Vec<Family> {
-    let groups = groups(run, restarts);
+    // Each once, however many families look at it.
+    let readings: Vec<BTreeMap<Comparison, Reading>> = groups(run, restarts)
+        .iter()
+        .map(|group| {
+            let comparisons: BTreeSet<Comparison> =
+                FAMILIES.iter().map(|family| family.0).collect();
+            let read = |comparison| {
+                let reading = measure::reading(group, comparison, Page::Home, method)?;
+                Some((comparison, reading))
+            };
+            comparisons.into_iter().filter_map(read).collect()
+        })
+        .collect();
     let family = |(comparison, metric): (Comparison, Metric)| {
-        let effects = groups.iter().filter_map(|group| effect(group, comparison, metric, method));
-        let intervals: Vec<Effect> = effects.collect();
+        let effect = |group: &BTreeMap<Comparison, Reading>| group.get(&comparison)?.effect(metric);
+        let intervals: Vec<Effect> = readings.iter().filter_map(effect).collect();
         let truth = truth(run, comparison, &intervals);
         let excludes = |effect: &&Effect| !effect.ratio.contains(1.0);
         let narrow = |effect: &&Effect| effect.ratio.relative_half_width() <= WIDEST;
@@ -54,14 +68,6 @@ fn groups(run: &Run, restarts: usize) -> Vec<Run> {
         Run { slices: slices.cloned().collect(), ..frame.clone() }
     };
     (0..last as usize).step_by(restarts).map(group).collect()
-}
-
-fn effect(group: &Run, comparison: Comparison, metric: Metric, method: Method) -> Option<Effect> {
-    let contrast = measure::contrast(group, comparison, Page::Home, method)?;
-    match contrast.all.metrics.get(&metric)? {
-        Measured::Effect(effect) => Some(*effect),
-        _ => None,
-    }
 }
 
 /// The ratio that is true by construction.

@@ -25,6 +25,38 @@ pub(super) struct Method {
     pub(super) slo_ms: f64,
 }
 
+/// What was measured of two arms on one page.
+struct Blocks<'a> {
+    steady: Vec<Block<'a>>,
+    duets: Vec<Block<'a>>,
+    capacity: Vec<Block<'a>>,
+}
+
+impl<'a> Blocks<'a> {
+    fn of(run: &'a Run, comparison: Comparison, page: Page) -> Self {
+        let of = |purpose| blocks(run, purpose, comparison, page);
+        let [steady, duets, capacity] = [Purpose::Steady, Purpose::Duet, Purpose::Capacity].map(of);
+        Self { steady, duets, capacity }
+    }
+
+    /// The rate at which pages came; `None` where there is nothing.
+    fn rate(&self) -> Option<f64> {
+        Some(self.steady.first().or(self.duets.first())?.arms[0].first()?.rate)
+    }
+
+    /// All metrics, from the blocks that are kept.
+    fn read(&self, method: Method, keep: impl Fn(&Block) -> bool) -> Reading {
+        let [steady, at_once, capacity]: [Vec<_>; 3] = [&self.steady, &self.duets, &self.capacity]
+            .map(|all| all.iter().filter(|block| keep(block)).collect());
+        let at_once = (!self.duets.is_empty()).then_some(&at_once[..]);
+        read(&steady, at_once, &capacity, method)
+    }
+
+    fn any_flagged(&self) -> bool {
+        self.steady.iter().chain(&self.duets).chain(&self.capacity).any(|block| block.flagged)
+    }
+}
+
 /// Everything about two arms on one page; `None` where the run holds nothing of it.
 pub(super) fn contrast(
     run: &Run,
@@ -32,32 +64,35 @@ pub(super) fn contrast(
     page: Page,
     method: Method,
 ) -> Option<Contrast> {
-    let of = |purpose| blocks(run, purpose, comparison, page);
-    let [steady, duets, capacity] = [Purpose::Steady, Purpose::Duet, Purpose::Capacity].map(of);
-    let rate = steady.first().or(duets.first())?.arms[0].first()?.rate;
-    let anything_flagged = steady.iter().chain(&duets).chain(&capacity).any(|b| b.flagged);
-    let reading = |keep: &dyn Fn(&Block) -> bool| {
-        let [steady, at_once, capacity]: [Vec<_>; 3] =
-            [&steady, &duets, &capacity].map(|all| all.iter().filter(|b| keep(b)).collect());
-        let at_once = (!duets.is_empty()).then_some(&at_once[..]);
-        read(&steady, at_once, &capacity, method)
-    };
+    let blocks = Blocks::of(run, comparison, page);
     Some(Contrast {
         comparison,
         page,
         arms: comparison.arms(),
-        rate: rounded(rate),
+        rate: rounded(blocks.rate()?),
         confidence: rounded(method.confidence),
-        all: reading(&|_| true),
-        gated: anything_flagged.then(|| {
+        all: blocks.read(method, |_| true),
+        gated: blocks.any_flagged().then(|| {
             // Each metric without what makes it suspicious: see `Flag`.
-            let clock = reading(&|block| !block.flagged);
-            let cpu = reading(&|block| !block.cpu_flagged);
+            let clock = blocks.read(method, |block| !block.flagged);
+            let cpu = blocks.read(method, |block| !block.cpu_flagged);
             let mut metrics = clock.metrics;
             metrics.extend(cpu.metrics.into_iter().filter(|(metric, _)| metric.is_cpu()));
             Reading { metrics, processes: cpu.processes, ..clock }
         }),
     })
+}
+
+/// All metrics of two arms on one page, from everything that counts; `None` where the run holds nothing
+/// of it.
+pub(super) fn reading(
+    run: &Run,
+    comparison: Comparison,
+    page: Page,
+    method: Method,
+) -> Option<Reading> {
+    let blocks = Blocks::of(run, comparison, page);
+    blocks.rate().map(|_| blocks.read(method, |_| true))
 }
 
 /// One reading: all metrics from the given blocks. Where the arms also ran at once, the CPU of their
