@@ -44,8 +44,8 @@ pub(super) fn judge(run: &Run, restarts: usize, method: Method) -> Vec<Family> {
         })
         .collect();
     let family = |(comparison, metric): (Comparison, Metric)| {
-        let effect = |group: &BTreeMap<Comparison, Reading>| group.get(&comparison)?.effect(metric);
-        let intervals: Vec<Effect> = readings.iter().filter_map(effect).collect();
+        let effects = readings.iter().filter_map(|of| of.get(&comparison)?.effect(metric));
+        let intervals: Vec<Effect> = effects.copied().collect();
         let truth = truth(run, comparison, &intervals);
         let excludes = |effect: &&Effect| !effect.ratio.contains(1.0);
         let narrow = |effect: &&Effect| effect.ratio.relative_half_width() <= WIDEST;

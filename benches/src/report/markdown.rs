@@ -8,7 +8,7 @@ use super::page::{Line, lines, remarks};
 use super::{
     HTML, LISTED, caching, composed, deploys, durability, explain, finding,
     foretold::{self, View},
-    grid, latency, places, scaling, scaling_jobs, svg, terminal, ticks,
+    grid, latency, places, scaling, scaling_jobs, scaling_shifts, svg, terminal, ticks,
 };
 use crate::experiment::{self, Card};
 use crate::judge::foretold::Foretold;
@@ -127,7 +127,8 @@ fn searches(scaled: &Scaled) -> String {
         table(foretold::LAWS, 4, foretold::laws(scaled).into_iter()),
         table(scaling::COSTS, 5, scaling::costs(scaled).into_iter()),
         scaled.shifted.as_ref().map_or_else(String::new, |it| {
-            table(scaling::SHIFTS, 3, scaling::shifts(it).into_iter())
+            let rows = scaling_shifts::rows(it).into_iter();
+            format!("{}\n\n{}", scaling_shifts::in_words(it), table(scaling_shifts::HEAD, 3, rows))
         }),
         scaled.foretold.as_ref().map_or_else(String::new, predictions),
     ];

@@ -29,6 +29,7 @@ mod rungs;
 mod scaling;
 mod scaling_charts;
 mod scaling_jobs;
+mod scaling_shifts;
 mod shares;
 mod spans;
 mod svg;

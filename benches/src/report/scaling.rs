@@ -10,15 +10,15 @@ use super::{
     finding::Sentence,
     foretold::{self, View},
     frame::Frame,
-    scaling_charts::{self, ladder},
+    scaling_charts::ladder,
     scaling_jobs::{self, Divisions},
+    scaling_shifts::{self, Shifting},
 };
 use crate::{
     experiment::Card,
     judge::{
         CEILING, FOREIGN_LIMIT, LAG_SHARE,
         scaled::{Around, Confirmed, OfMix, Remark, Replica, Scaled},
-        shifted::{Line, Shifted},
         summary::{Conduct, Metric, Summary},
     },
     record::{Arm, Run},
@@ -61,51 +61,6 @@ struct Page<'a> {
     balancing: String,
 }
 
-/// What became of a division when the mix shifted.
-struct Shifting {
-    text: String,
-    picture: String,
-    rows: Vec<[String; 5]>,
-}
-
-impl Shifting {
-    fn of(it: &Shifted) -> Self {
-        let Shifted { mixes: [first, second], rate, times: [shifted, reacted], .. } = it;
-        Self {
-            text: format!(
-                "The split is divided as is best for the {first} mix. After {shifted} s visitors ask for \
-                 the {second} one, at the same {rate:.0} pages a second; {} s later somebody divides \
-                 the CPU anew, or nobody does.",
-                reacted - shifted
-            ),
-            picture: scaling_charts::shift(it),
-            rows: shifts(it),
-        }
-    }
-}
-
-/// The head of [`shifts`].
-pub(super) const SHIFTS: [&str; 5] =
-    ["After the shift", "Setup", "Not answered in time", "Stopped by quotas", "Foreign CPU"];
-
-/// What was lost by each way to react; lowest and highest in brackets.
-pub(super) fn shifts(it: &Shifted) -> Vec<[String; 5]> {
-    let percent = |share: f64| format!("{:.1}\u{a0}%", share * 100.0);
-    let row = |line: &Line| {
-        let late = line.late.map_or_else(
-            || "–".to_owned(),
-            |it| format!("{} [{}, {}]", percent(it.value), percent(it.low), percent(it.high)),
-        );
-        let setup = match &line.divided {
-            Some(divided) => format!("{}, then {divided}", line.setup),
-            None => line.setup.clone(),
-        };
-        let what = words::reaction(line.reaction).to_owned();
-        [what, setup, late, percent(line.stopped), percent(line.foreign_cpu)]
-    };
-    it.lines.iter().map(row).collect()
-}
-
 /// The pictures of one mix.
 struct Panel {
     mix: String,
@@ -140,7 +95,7 @@ pub(super) fn html(run: &Run, card: &Card, summary: &Summary) -> anyhow::Result<
         head_of_laws: foretold::LAWS,
         shift: scaled.shifted.as_ref().map(Shifting::of),
         foretold: scaled.foretold.as_ref().map(View::of),
-        head_of_shifts: SHIFTS,
+        head_of_shifts: scaling_shifts::HEAD,
         head_of_scores: foretold::SCORES,
         head_of_demands: foretold::DEMANDS,
         processes: processes(scaled),
