@@ -80,7 +80,7 @@ impl Ability {
         match self {
             Self::Rate => 12,
             Self::Latency => 24,
-            Self::Cost => 48,
+            Self::Cost => 96,
         }
     }
 
