@@ -123,7 +123,6 @@ struct Amount {
     shifting: Shifting,
     steps: u32,
     seconds: f64,
-    seconds_at_times: f64,
 }
 
 const ALL_MONOLITHS: &[(u32, Policy)] = &[
@@ -155,7 +154,6 @@ fn amount(preset: Preset) -> Amount {
             shifting: Shifting { before: 1, patience: 1, after: 1, rounds: 1 },
             steps: 4,
             seconds: 0.4,
-            seconds_at_times: 1.0,
         },
         Preset::Quick => Amount {
             mixes: 2,
@@ -170,7 +168,6 @@ fn amount(preset: Preset) -> Amount {
             shifting: Shifting { before: 1, patience: 2, after: 2, rounds: 1 },
             steps: 5,
             seconds: 0.5,
-            seconds_at_times: 1.0,
         },
         Preset::Standard => Amount {
             mixes: 2,
@@ -185,7 +182,6 @@ fn amount(preset: Preset) -> Amount {
             shifting: Shifting { before: 7, patience: 30, after: 12, rounds: 2 },
             steps: 5,
             seconds: 1.5,
-            seconds_at_times: 4.0,
         },
         Preset::Full => Amount {
             mixes: 2,
@@ -200,8 +196,16 @@ fn amount(preset: Preset) -> Amount {
             shifting: Shifting { before: 20, patience: 30, after: 30, rounds: 6 },
             steps: 7,
             seconds: 3.0,
-            seconds_at_times: 6.0,
         },
+    }
+}
+
+/// How long each rate is played at which the time of a page was predicted, seconds.
+fn seconds_at_times(preset: Preset) -> f64 {
+    match preset {
+        Preset::Smoke | Preset::Quick => 1.0,
+        Preset::Standard => 4.0,
+        Preset::Full => 6.0,
     }
 }
 
@@ -255,7 +259,7 @@ fn scaling(preset: Preset) -> anyhow::Result<Scaling> {
                 .collect(),
             samples: amount.samples,
             seconds: amount.seconds.max(1.0),
-            seconds_at_times: amount.seconds_at_times,
+            seconds_at_times: seconds_at_times(preset),
             rounds: amount.held_out,
         },
         shifting: amount.shifting,
