@@ -259,8 +259,7 @@ fn more_replicas_and_another_mix_are_predicted_and_better_than_by_straight_lines
     assert_eq!(predict(world.facts(), &settings[..1]), None, "no goodput is known");
 }
 
-/// Servers that are stopped by their quotas pass on what they have in bursts, of which a database does
-/// more in a second than of pages that come one by one.
+/// A database that gets more done behind servers that are busy first than where it is itself.
 #[test]
 fn what_a_tier_does_where_it_is_busy_itself_is_not_taken_from_where_another_is() {
     const BURSTS: f64 = 1.5;

@@ -50,9 +50,9 @@ pub(super) struct Line {
 pub(super) struct Efficiency {
     /// At the goodput, whichever tier was busy first.
     any: Gains,
-    /// At the goodputs of those setups in which the tier itself was. What stands before it makes a
-    /// difference: servers that are stopped by their quotas pass on what they have in bursts, of which the
-    /// core beside does more in a second than of pages that come one by one.
+    /// At the goodputs of those setups in which the tier itself was. A page takes more of the core beside
+    /// there than behind servers that are busy first. (Probably because their quotas stop them again and
+    /// again, so that pages come in bursts, of which more is done at once.)
     itself: Gains,
     /// At moderate rates,
     moderate: Gains,

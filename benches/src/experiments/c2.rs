@@ -54,9 +54,10 @@ const CARD: Card = Card {
                     the best of two identical monoliths finds a difference. Predictions, sealed \
                     before what they are about is measured: pages per CPU-second at the knee off by \
                     at most 10 % on average, and by less than as many times one unit and than the \
-                    Universal Scalability Law alone; mean times below 80 % of the knee off by at \
-                    most 15 %; each supported when the whole 95 % interval over predictions says \
-                    so, refuted when it lies beyond. Of their 90 % intervals at least 80 % hold.",
+                    Universal Scalability Law alone; mean times at 40 and 60 % of the predicted knee \
+                    off by at most 15 %; each supported when the whole 95 % interval over \
+                    predictions says so, refuted when it lies beyond. Of their 90 % intervals at \
+                    least 80 % hold.",
     refuted_by: "Intervals that end below + 5 % on every mix.",
     unfair: &[
         "Nothing is between frontend and backend but the loopback, and the split needs no balancer \
@@ -320,6 +321,13 @@ mod tests {
         let Jobs { each, visits } = JOBS;
         let said = format!("a job of {} ms of CPU time for every {visits} visits", each.ms);
         assert!(CARD.region.contains(&said), "{said}");
+    }
+
+    #[test]
+    fn the_card_says_at_which_rates_mean_times_are_predicted() {
+        let [lower, upper] = LOADS.map(|share| 100.0 * share);
+        let said = format!("mean times at {lower} and {upper} % of the predicted knee");
+        assert!(CARD.decision_rule.contains(&said), "{said}");
     }
 
     #[test]
