@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     fleet::quota::Cpu,
-    model::network::Station,
+    model::network::{self, Station},
     scaling::Step,
     stats::{Estimate, rounded, student_t},
 };
@@ -102,12 +102,11 @@ impl Efficiency {
     /// What is busy first as the rate grows, by what all goodputs say; and when, by what is known of where
     /// that tier was.
     pub(super) fn knee(&self, stations: &[(&'static str, Station)], units: u32) -> Option<Knee> {
-        let limit = |gains: &Gains, (tier, station): &(&str, Station)| {
-            Some(station.limit() * gains.get(tier)?.at(units).exp())
+        let seen = |(tier, it): &(&str, Station)| {
+            Some(Station { demand: it.demand / self.any.get(tier)?.at(units).exp(), ..*it })
         };
-        let limits: Option<Vec<f64>> = stations.iter().map(|it| limit(&self.any, it)).collect();
-        let first = limits?.into_iter().enumerate().min_by(|a, b| a.1.total_cmp(&b.1));
-        let (tier, station) = stations[first?.0];
+        let seen: Option<Vec<Station>> = stations.iter().map(seen).collect();
+        let (tier, station) = stations[network::bottleneck(&seen?)?];
         let rate = station.limit() * self.at_knee(tier)?.at(units).exp();
         Some(Knee { tier, station, rate })
     }
