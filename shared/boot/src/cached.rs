@@ -93,11 +93,13 @@ fn certainly_not_done(error: &Error) -> bool {
 }
 
 impl<C: Conduit> Conduit for Cached<C> {
+    // What reads from the store is on the heap: without one a call is to be no larger than what it is
+    // handed on to.
     async fn articles(&self, caller: &Caller, list: &ListArticles) -> Result<ArticlePage> {
         match &self.store {
             Some(store) if is_kept(caller, list) => {
                 let ask = || self.inner.articles(caller, list);
-                store.read(&store.lists, list.clone(), caller, ask).await
+                Box::pin(store.read(&store.lists, list.clone(), caller, ask)).await
             }
             _ => self.inner.articles(caller, list).await,
         }
@@ -107,7 +109,7 @@ impl<C: Conduit> Conduit for Cached<C> {
         match &self.store {
             Some(store) => {
                 let ask = || self.inner.tags(caller);
-                store.read(&store.tags, (), caller, ask).await
+                Box::pin(store.read(&store.tags, (), caller, ask)).await
             }
             None => self.inner.tags(caller).await,
         }

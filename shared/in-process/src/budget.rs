@@ -4,16 +4,22 @@ use conduit::{Caller, Error, Outcome, Result};
 
 /// What `call` answers, if it does so while the caller still waits. `outcome` says what is known of
 /// the call's effect when it does not.
-pub(crate) async fn within<T>(
+///
+/// The future of a call that asks a database takes kilobytes, and is copied by everybody who awaits it as
+/// part of a future of their own. So it goes to the heap at once, and what is handed on is its address.
+pub(crate) fn within<T>(
     caller: &Caller,
     outcome: Outcome,
     call: impl Future<Output = Result<T>>,
-) -> Result<T> {
-    let left = caller.remaining();
-    if left.is_zero() {
-        return Err(Error::Unavailable(Outcome::NotDone));
+) -> impl Future<Output = Result<T>> {
+    let call = Box::pin(call);
+    async move {
+        let left = caller.remaining();
+        if left.is_zero() {
+            return Err(Error::Unavailable(Outcome::NotDone));
+        }
+        tokio::time::timeout(left, call).await.unwrap_or(Err(Error::Unavailable(outcome)))
     }
-    tokio::time::timeout(left, call).await.unwrap_or(Err(Error::Unavailable(outcome)))
 }
 
 #[cfg(test)]

@@ -186,7 +186,9 @@ impl Client {
         );
         let request = call.request(caller, &span)?;
         metrics::counter!(BACKEND_CALLS).increment(1);
-        let answer = timeout(left, self.connections.send(request)).await;
+        // On the heap, because everybody copies it who awaits it as part of a future of their own.
+        let sent = Box::pin(self.connections.send(request));
+        let answer = timeout(left, sent).await;
         let answer = answer.unwrap_or(Err(Fault::TimedOut));
         match &answer {
             Ok(answer) => _ = span.record("http.response.status_code", answer.status().as_u16()),

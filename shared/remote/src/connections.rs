@@ -106,7 +106,8 @@ impl Connections {
             let is_new = kept.is_none();
             let mut connection = match kept {
                 Some(connection) => connection,
-                None => self.connect().await.map_err(Fault::Connect)?,
+                // Seldom, and large: on the heap, so that it is no part of what each call takes.
+                None => Box::pin(self.connect()).await.map_err(Fault::Connect)?,
             };
             let mut error = match connection.try_send(request).await {
                 Ok(answer) => {
