@@ -69,7 +69,7 @@ pub async fn measure(
     let measured = rounds(&places, grid, order.seed, &ledger, &bar).await;
     bar.finish_and_clear();
     let (trials, starts) = measured?;
-    let cells = Cells { cells: grid.cells.clone(), trials };
+    let cells = Cells { cells: grid.cells.clone(), trials, balancing: None };
     ledger.finish(|run| Run { grid: Some(cells), starts, ..run })
 }
 

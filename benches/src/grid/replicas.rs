@@ -153,7 +153,8 @@ pub async fn measure(
     let measured = bench.rounds(grid, order.seed, &ledger, &bar).await;
     bar.finish_and_clear();
     let (trials, starts) = measured?;
-    let cells = Cells { cells: grid.cells.clone(), trials };
+    let balancing = Some(order.balancing);
+    let cells = Cells { cells: grid.cells.clone(), trials, balancing };
     ledger.finish(|run| Run { grid: Some(cells), starts, ..run })
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Cell, Reads};
-use crate::{link::Achieved, probe::Waiting, record::Histogram};
+use crate::{link::Achieved, probe::Waiting, record::Histogram, relay::Balancing};
 
 /// A grid that was measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,6 +14,9 @@ pub struct Cells {
     pub cells: Vec<Cell>,
     /// Every trial in the order in which it was measured; none is ever left out.
     pub trials: Vec<Trial>,
+    /// What stood in front of several replicas, where there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balancing: Option<Balancing>,
 }
 
 /// A short stretch in which one cell was asked, again and again, with everything observed during it.

@@ -81,7 +81,7 @@ fn run(cost: Cost, rounds: u32) -> Run {
         experiment: "floor".into(),
         slices: Vec::new(),
         pilot: Pilot { planted_ms: 0.05 * cost.monolith, ..Pilot::default() },
-        grid: Some(Cells { cells: grid.cells, trials }),
+        grid: Some(Cells { cells: grid.cells, trials, balancing: None }),
         scaling: None,
         ..Truth::default().run()
     }

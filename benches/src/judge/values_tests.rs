@@ -126,7 +126,7 @@ fn flawed(experiment: Experiment, rounds: u32, flaw: Flaw) -> Run {
         experiment: experiment.card.id.into(),
         slices: Vec::new(),
         pilot: Pilot { planted_ms: 0.05 * latency(plain, flaw), ..Pilot::default() },
-        grid: Some(Cells { cells: grid.cells, trials }),
+        grid: Some(Cells { cells: grid.cells, trials, balancing: None }),
         ..Truth::default().run()
     }
 }

@@ -31,6 +31,16 @@ pub enum Balancer {
     HaProxy(HaProxy),
 }
 
+impl Balancing {
+    /// As a report calls it.
+    pub fn described(self) -> &'static str {
+        match self {
+            Self::Relay => "the lab\u{2019}s own balancer",
+            Self::Haproxy => "HAProxy",
+        }
+    }
+}
+
 impl fmt::Display for Balancing {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.pad(match self {

@@ -51,6 +51,7 @@ struct Page<'a> {
     foreign_limit: String,
     rounds: usize,
     per_write: usize,
+    balancing: &'static str,
 }
 
 /// The whole page.
@@ -67,8 +68,14 @@ pub(super) fn html(run: &Run, card: &Card, summary: &Summary) -> anyhow::Result<
         foreign_limit: format!("{}\u{a0}%", FOREIGN_LIMIT * 100.0),
         rounds: summary.findings.first().map_or(0, |finding| finding.rounds),
         per_write: PAGES_PER_WRITE,
+        balancing: balancing(run),
     };
     Ok(page.render()?)
+}
+
+/// Runs that don't say what balanced had the lab's relay.
+fn balancing(run: &Run) -> &'static str {
+    run.grid.as_ref().and_then(|grid| grid.balancing).unwrap_or_default().described()
 }
 
 /// A row for each cell.

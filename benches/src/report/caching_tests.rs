@@ -10,6 +10,7 @@ use crate::{
         summary::{Metric, Outcome, Summary},
     },
     record::{Arm, Cells, Pilot, Run, Trial},
+    relay::Balancing,
     report::verify,
     store,
     synthetic::{Noise, Truth},
@@ -79,7 +80,7 @@ fn run(rounds: u32) -> Run {
         database: "postgres".into(),
         slices: Vec::new(),
         pilot: Pilot { planted_ms: 0.05 * PAGE, ..Pilot::default() },
-        grid: Some(Cells { cells: grid.cells, trials }),
+        grid: Some(Cells { cells: grid.cells, trials, balancing: Some(Balancing::Haproxy) }),
         ..Truth::default().run()
     }
 }
@@ -127,6 +128,7 @@ fn the_report_has_the_figures_and_can_be_verified() {
         }
     }
     assert_eq!(report.html.matches("<figure>").count(), 3);
+    assert!(report.html.contains("HAProxy stands in front"));
     let folder = tempfile::tempdir().unwrap();
     let json = serde_json::to_string(&run).unwrap();
     std::fs::write(folder.path().join(store::RUN), json).unwrap();

@@ -183,7 +183,12 @@ pub fn generators_table(rows: &[Beside]) -> String {
                     words::count(level.round() as u64)
                 })
             }
-            Ability::Latency => ("median latency of home pages, 500 a second", words::milliseconds),
+            Ability::Latency => {
+                ("median latency of home pages, 500 a second, from when due", words::milliseconds)
+            }
+            Ability::Service => {
+                ("the same from when the timer woke, as oha has it", words::milliseconds)
+            }
             Ability::Cost => ("CPU of the monolith for a home page", words::milliseconds),
         };
         let [lab, other] = row.levels.map(level);

@@ -58,7 +58,7 @@ struct Page<'a> {
     gated: Vec<[String; 4]>,
     limits: [String; 3],
     remarks: Vec<(&'static str, Vec<String>)>,
-    balancing: String,
+    balancing: &'static str,
 }
 
 /// The pictures of one mix.
@@ -109,7 +109,7 @@ pub(super) fn html(run: &Run, card: &Card, summary: &Summary) -> anyhow::Result<
             percent(CEILING),
         ],
         remarks: remarks(scaled),
-        balancing: measured.balancing.to_string(),
+        balancing: measured.balancing.described(),
     };
     Ok(page.render()?)
 }
