@@ -68,8 +68,13 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// One in which measurements differ by so much.
+    /// One in which measurements differ by so much, and one and two units are known.
     pub(crate) fn new(noise: f64) -> Self {
+        Self::of(noise, truth(), &[1, 2])
+    }
+
+    /// One with these demands, of which so many units are known.
+    fn of(noise: f64, fitted: Fitted, known: &[u32]) -> Self {
         let best = [
             monoliths(BUDGET, &[(2, Policy::RoundRobin)]).unwrap().remove(0),
             splits(BUDGET, &[50]).unwrap().remove(0),
@@ -85,9 +90,11 @@ impl World {
             mixes,
             noise,
             random: Noise::new(5),
-            fitted: truth(),
+            fitted,
         };
-        for (number, setup) in world.setups.clone().iter().take(4).enumerate() {
+        let known = known.iter().flat_map(|units| [2 * units - 2, 2 * units - 1]);
+        for number in known.map(|number| number as usize) {
+            let setup = &world.setups[number].clone();
             for sample in 0..9 {
                 let mix = mix("random", sample + 1, 9 - sample);
                 let rate = world.knee(setup, &mix) * (0.25 + 0.05 * ((sample * 5) % 9) as f64);
@@ -250,6 +257,45 @@ fn more_replicas_and_another_mix_are_predicted_and_better_than_by_straight_lines
     assert_eq!(predict(world.facts(), &settings).unwrap(), predictions);
     world.trials.clear();
     assert_eq!(predict(world.facts(), &settings[..1]), None, "no goodput is known");
+}
+
+/// A database that gets more done behind servers that are busy first than where it is itself.
+#[test]
+fn what_a_tier_does_where_it_is_busy_itself_is_not_taken_from_where_another_is() {
+    const BURSTS: f64 = 1.5;
+    let mut fitted = truth();
+    for demand in fitted.demands.iter_mut().filter(|it| it.process == "postgres") {
+        demand.pages = demand.pages.map(|it| it.map(|ms| 4.0 * ms));
+    }
+    let mut world = World::of(0.01, fitted, &[1, 2, 4]);
+    // Twice each, so that it is known how much they scatter.
+    for trial in world.trials.clone() {
+        let setup = world.setups.iter().find(|setup| setup.name() == trial.setup).unwrap().clone();
+        let mix = world.mixes.iter().find(|mix| mix.name == trial.mix).unwrap().clone();
+        let again = world.trial(Stage::Climbing, &setup, &mix, &[]);
+        world.trials.push(again);
+    }
+    let of_mix = world.mixes[0].clone();
+    let [two, three, four] = [2, 4, 6].map(|number| world.setups[number].clone());
+    let binds = |world: &World, setup: &Setup, units| {
+        let setting = Setting { arm: Arm::Monolith, setup, units, mix: &of_mix };
+        predict(world.facts(), &[setting]).unwrap().cells.remove(0)
+    };
+    assert_eq!(binds(&world, &two, 2).binds, MONOLITH);
+    assert_eq!(binds(&world, &four, 4).binds, BESIDE);
+    for trial in &mut world.trials {
+        let setup = world.setups.iter().find(|setup| setup.name() == trial.setup).unwrap();
+        if units(setup, UNIT) < 4 {
+            for step in &mut trial.steps {
+                let cpu = step.cpu_ms.iter_mut().filter(|(name, _)| *name == "postgres");
+                cpu.for_each(|(_, ms)| *ms /= BURSTS);
+            }
+        }
+    }
+    let cell = binds(&world, &three, 3);
+    let truth = KEPT * world.knee(&three, &of_mix);
+    assert_eq!(cell.binds, BESIDE);
+    assert!((cell.goodput.model.value / truth - 1.0).abs() < 0.05, "{cell:?} {truth}");
 }
 
 #[test]

@@ -18,6 +18,10 @@ use crate::{
 /// With what probability a prediction's interval claims to hold what will be measured.
 const CONFIDENCE: f64 = 0.90;
 
+/// Degrees of freedom from which on what scatters is known well enough for an interval: with fewer, most
+/// of its width would be about how little is known of the scatter.
+const ENOUGH: usize = 3;
+
 /// By tier: pages per CPU-second, and what its demand says of them.
 pub(super) type Gains = BTreeMap<&'static str, Curve>;
 
@@ -44,8 +48,12 @@ pub(super) struct Line {
 /// What each tier gets out of its CPU.
 #[derive(Debug)]
 pub(super) struct Efficiency {
-    /// At the goodput.
-    busy: Gains,
+    /// At the goodput, whichever tier was busy first.
+    any: Gains,
+    /// At the goodputs of those setups in which the tier itself was. A page takes more of the core beside
+    /// there than behind servers that are busy first. (Probably because their quotas stop them again and
+    /// again, so that pages come in bursts, of which more is done at once.)
+    itself: Gains,
     /// At moderate rates,
     moderate: Gains,
     /// which were this share of the knee on average.
@@ -67,14 +75,21 @@ impl Efficiency {
     /// From steps at the goodput, and at moderate rates.
     pub(super) fn of<'a>(
         machine: &Machine<'_>,
-        busy: impl Iterator<Item = (Setting<'a>, &'a Step)>,
+        busy: impl Iterator<Item = (Setting<'a>, &'a Step)> + Clone,
         moderate: impl Iterator<Item = (Setting<'a>, &'a Step)> + Clone,
     ) -> Option<Self> {
+        let is_busiest =
+            |setting, step: &Step, tier: &str| machine.busiest(setting, step) == Some(tier);
         let mut all = Self {
-            busy: machine.gains(busy)?,
-            moderate: machine.gains(moderate.clone())?,
+            any: machine.gains(busy.clone(), |_, _, _| true)?,
+            itself: machine.gains(busy, is_busiest)?,
+            moderate: machine.gains(moderate.clone(), |_, _, _| true)?,
             share: 0.0,
         };
+        if !all.any.keys().eq(all.moderate.keys()) {
+            return None;
+        }
+        all.itself.retain(|_, curve| curve.freedom() >= ENOUGH);
         let mut shares = Vec::new();
         for (setting, step) in moderate {
             let knee = all.knee(&machine.stations(setting)?, setting.units)?;
@@ -84,28 +99,29 @@ impl Efficiency {
         Some(all)
     }
 
-    /// What is busy first as the rate grows, and when.
+    /// What is busy first as the rate grows, by what all goodputs say; and when, by what is known of where
+    /// that tier was.
     pub(super) fn knee(&self, stations: &[(&'static str, Station)], units: u32) -> Option<Knee> {
-        let busy = |(tier, it): &(&str, Station)| {
-            Some(Station { demand: it.demand / self.at_knee(tier)?.at(units).exp(), ..*it })
+        let seen = |(tier, it): &(&str, Station)| {
+            Some(Station { demand: it.demand / self.any.get(tier)?.at(units).exp(), ..*it })
         };
-        let busy: Option<Vec<Station>> = stations.iter().map(busy).collect();
-        let busy = busy?;
-        let first = network::bottleneck(&busy)?;
-        let (tier, station) = stations[first];
-        Some(Knee { tier, station, rate: busy[first].limit() })
+        let seen: Option<Vec<Station>> = stations.iter().map(seen).collect();
+        let (tier, station) = stations[network::bottleneck(&seen?)?];
+        let rate = station.limit() * self.at_knee(tier)?.at(units).exp();
+        Some(Knee { tier, station, rate })
     }
 
-    /// What a tier gets out of its CPU at the knee.
+    /// What a tier gets out of its CPU where it is busy first.
     pub(super) fn at_knee(&self, tier: &str) -> Option<&Curve> {
-        self.busy.get(tier)
+        self.itself.get(tier).or_else(|| self.any.get(tier))
     }
 
     /// Pages per CPU-second of a tier at this share of the knee, as a multiple of what its demand says: on
     /// a straight line, on the logarithm, through moderate rates and the knee.
-    pub(super) fn gain(&self, tier: &str, units: u32, share: f64) -> f64 {
-        let [moderate, busy] = [&self.moderate, &self.busy]
-            .map(|gains| gains.get(tier).map_or(0.0, |seen| seen.at(units)));
+    pub(super) fn gain(&self, tier: &str, knee: &Knee, units: u32, share: f64) -> f64 {
+        let busy = if tier == knee.tier { self.at_knee(tier) } else { self.any.get(tier) };
+        let [moderate, busy] =
+            [self.moderate.get(tier), busy].map(|seen| seen.map_or(0.0, |seen| seen.at(units)));
         let on = (share - self.share) / (1.0 - self.share);
         (moderate + (busy - moderate) * on).exp()
     }
@@ -123,17 +139,36 @@ pub fn measured_per_cpu(step: &Step, tier: &str) -> Option<f64> {
 }
 
 impl Machine<'_> {
-    /// What each tier got out of its CPU in these steps.
-    fn gains<'a>(&self, steps: impl Iterator<Item = (Setting<'a>, &'a Step)>) -> Option<Gains> {
+    /// What tiers got out of their CPU in those of these steps that count for them; nothing of tiers of
+    /// which no two steps have the same number of units.
+    fn gains<'a>(
+        &self,
+        steps: impl Iterator<Item = (Setting<'a>, &'a Step)>,
+        counts: impl Fn(Setting<'a>, &'a Step, &str) -> bool,
+    ) -> Option<Gains> {
         let mut logs: BTreeMap<&'static str, Vec<(u32, f64)>> = BTreeMap::new();
         for (setting, step) in steps {
             for (tier, station) in self.stations(setting)? {
-                let theory = per_cpu(station, self.cores(setting, tier), step.rate);
-                let log = (measured_per_cpu(step, tier)? / theory).ln();
-                logs.entry(tier).or_default().push((setting.units, log));
+                if counts(setting, step, tier) {
+                    let theory = per_cpu(station, self.cores(setting, tier), step.rate);
+                    let log = (measured_per_cpu(step, tier)? / theory).ln();
+                    logs.entry(tier).or_default().push((setting.units, log));
+                }
             }
         }
-        logs.into_iter().map(|(tier, logs)| Some((tier, Curve::of(&logs)?))).collect()
+        Some(logs.into_iter().filter_map(|(tier, logs)| Some((tier, Curve::of(&logs)?))).collect())
+    }
+
+    /// The tier that had the least of its CPU left in a step.
+    fn busiest(&self, setting: Setting<'_>, step: &Step) -> Option<&'static str> {
+        let stations = self.stations(setting)?;
+        let used = |tier: &str| {
+            let seconds = step.completed as f64 / measured_per_cpu(step, tier)?;
+            Some(seconds / step.elapsed / self.cores(setting, tier))
+        };
+        let used: Option<Vec<f64>> = stations.iter().map(|(tier, _)| used(tier)).collect();
+        let most = used?.into_iter().enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
+        Some(stations[most?.0].0)
     }
 
     /// CPU of a tier, cores, before what it uses anyway.
@@ -177,12 +212,16 @@ impl Curve {
         }
     }
 
+    /// Measurements beyond those that the means take.
+    fn freedom(&self) -> usize {
+        self.n - self.means.len()
+    }
+
     /// What the next measurement will be where a model says `theory`: the textbook's prediction interval
     /// for one more of `n` (Davison & Hinkley 1997, §6.3.3), where as many are behind each mean.
     pub(super) fn around(&self, units: u32, theory: f64) -> Estimate {
-        let (n, groups) = (self.n, self.means.len());
-        let more = (1.0 + groups as f64 / n as f64).sqrt();
-        let half = student_t(CONFIDENCE, n - groups) * self.spread * more;
+        let more = (1.0 + self.means.len() as f64 / self.n as f64).sqrt();
+        let half = student_t(CONFIDENCE, self.freedom()) * self.spread * more;
         let middle = theory.ln() + self.at(units);
         let of = |log: f64| rounded(log.exp());
         Estimate { value: of(middle), low: of(middle - half), high: of(middle + half) }

@@ -145,7 +145,7 @@ pub fn predict(facts: Facts<'_>, settings: &[Setting<'_>]) -> Option<Predictions
 
 impl<'a> Facts<'a> {
     /// The goodputs that are known of an arm.
-    fn known(self, arm: Arm) -> impl Iterator<Item = Known<'a>> {
+    fn known(self, arm: Arm) -> impl Iterator<Item = Known<'a>> + Clone {
         let counted = move |trial: &&Trial| {
             trial.arm == arm && trial.stage == Stage::Climbing && trial.void.is_none()
         };
@@ -214,7 +214,7 @@ impl Shown {
         let theory = per_cpu(station, machine.cores(setting, tier), limit);
         let loads = LOADS.into_iter().map(|share| {
             let rate = rounded(share * limit);
-            let gain = |tier: &str| efficiency.gain(tier, units, share);
+            let gain = |tier: &str| efficiency.gain(tier, &knee, units, share);
             let play = (REQUESTS[1], seed);
             let mean = machine.mean_ms(setting, rate, gain, self.delay_ms, play)?;
             Some(Load { rate, share, mean_ms: self.latency.around(units, share, mean) })
@@ -255,7 +255,7 @@ fn delays(
         let Setting { units, mix, .. } = setting;
         let knee = efficiency.knee(&machine.stations(setting)?, units)?;
         let share = step.rate / knee.rate;
-        let gain = |tier: &str| efficiency.gain(tier, units, share);
+        let gain = |tier: &str| efficiency.gain(tier, &knee, units, share);
         let play = (REQUESTS[0], facts.seed.wrapping_add(all.len() as u64));
         let simulated = machine.mean_ms(setting, step.rate, gain, [0.0; CLASSES], play)?;
         rows.push(mix.shares());
