@@ -57,7 +57,9 @@ const CARD: Card = Card {
                     Universal Scalability Law alone; mean times at 40 and 60 % of the predicted knee \
                     off by at most 15 %; each supported when the whole 95 % interval over \
                     predictions says so, refuted when it lies beyond. Of their 90 % intervals at \
-                    least 80 % hold.",
+                    least 80 % hold. All five are inconclusive where the machine's speed changed by \
+                    more than 10 % between the samples, the setups that are known and those that are \
+                    predicted: as the generator's CPU for a request tells, at the same rate.",
     refuted_by: "Intervals that end below + 5 % on every mix.",
     unfair: &[
         "Nothing is between frontend and backend but the loopback, and the split needs no balancer \
@@ -279,6 +281,7 @@ mod tests {
     use crate::{
         capacity::LOADS,
         fleet::{budget::equal, topology::Role},
+        judge::pace,
         record::Arm,
         scaling::steps::{ATTEMPTS, ATTEMPTS_AT_TIMES, STOLEN},
     };
@@ -327,6 +330,8 @@ mod tests {
     fn the_card_says_at_which_rates_mean_times_are_predicted() {
         let [lower, upper] = LOADS.map(|share| 100.0 * share);
         let said = format!("mean times at {lower} and {upper} % of the predicted knee");
+        assert!(CARD.decision_rule.contains(&said), "{said}");
+        let said = format!("speed changed by more than {:.0} %", 100.0 * (pace::LIMIT - 1.0));
         assert!(CARD.decision_rule.contains(&said), "{said}");
     }
 

@@ -55,7 +55,8 @@ pub(super) fn verdicts(run: &Run, resamples: u32, it: &Foretold) -> Vec<(Finding
         };
         let mut verdict = answer(run, it, &finding);
         let floor = it.scores.iter().find(|score| score.what == what).and_then(|it| it.floor);
-        if let (Some(floor), Some(_), true) = (floor, verdict.outcome, limit > 1.0) {
+        let counts = limit > 1.0 && it.pace.is_none_or(|pace| pace.kept());
+        if let (Some(floor), Some(_), true) = (floor, verdict.outcome, counts) {
             verdict.because += &format!(
                 " Right predictions would be off by {floor:.3}\u{a0}×, as the means are that \
                  they are held against."
@@ -112,7 +113,8 @@ fn coverage(run: &Run, it: &Foretold) -> (Finding, Verdict) {
         quiet_rounds: quiet.len(),
     };
     let mut verdict = answer(run, it, &finding);
-    if let (Some(_), Some(found)) = (verdict.outcome, finding.found) {
+    let counts = it.pace.is_none_or(|pace| pace.kept());
+    if let (Some(_), Some(found), true) = (verdict.outcome, finding.found, counts) {
         let held = points.iter().filter(|point| point.holds()).count();
         // Counted, and not estimated: these are the intervals that there are.
         let enough = found.value >= COVERED;
@@ -138,6 +140,10 @@ fn answer(run: &Run, it: &Foretold, finding: &Finding) -> Verdict {
     }
     if it.sound != [true; 3] {
         return verdict(None, format!("{PREDICTIONS} is not what was sealed."));
+    }
+    if let Some(pace) = it.pace.filter(|pace| !pace.kept()) {
+        let because = format!("The machine changed its pace: {pace}.");
+        return verdict(Some(Outcome::Inconclusive), because);
     }
     let Some(found) = finding.found else {
         return verdict(Some(Outcome::Inconclusive), "Too few predictions were tried.".into());

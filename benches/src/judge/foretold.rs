@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     LAG_LIMIT_MS,
+    pace::Pace,
     scaling::{Bench, suspicion},
 };
 use crate::{
@@ -28,6 +29,9 @@ pub struct Foretold {
     /// Whether that is the hash of the predictions in the record, whether the raw data give the same
     /// predictions again, and whether nothing that they are about was measured before.
     pub sound: [bool; 3],
+    /// How slow the machine was later, against when demands were sampled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pace: Option<Pace>,
     /// How badly the samples could tell kinds of pages apart.
     pub condition: f64,
     /// What each process does for each kind of page.
@@ -122,6 +126,7 @@ pub(super) fn foretold(bench: &Bench<'_>) -> Option<Foretold> {
         at: sealed.at,
         sha256: sealed.sha256.clone(),
         sound: [sealed.is_whole(), again, in_time],
+        pace: Pace::of(measured, bench.slo_ms),
         condition: fitted.condition,
         demands: fitted.demands.clone(),
         scores: scores.into_iter().map(|what| score(run, bench.resamples, what, &points)).collect(),

@@ -19,6 +19,7 @@ pub mod interfered;
 mod interference;
 mod laboured;
 mod measure;
+pub mod pace;
 mod pays;
 mod places;
 pub mod scaled;

@@ -68,7 +68,7 @@ impl View {
         let picture = |what| Some((title(what), scatter(what, &it.points)?));
         Self {
             sealed: format!("{}, SHA-256 {}", it.at.format("%-d %B %Y, %H:%M:%S UTC"), it.sha256),
-            sound: sound(it.sound),
+            sound: sound(it),
             pictures: kinds.into_iter().filter_map(picture).collect(),
             scores: it.scores.iter().map(score).collect(),
             demands: it.demands.iter().map(demand).collect(),
@@ -78,14 +78,20 @@ impl View {
     }
 }
 
-fn sound([whole, again, in_time]: [bool; 3]) -> String {
+/// Whether they can be relied on as such: their seal, and the machine.
+fn sound(it: &Foretold) -> String {
+    let [whole, again, in_time] = it.sound;
     let say = |true_that, yes: &'static str, no: &'static str| if true_that { yes } else { no };
     let parts = [
         say(whole, "the hash is that of the predictions in the record", "THE HASH DIFFERS"),
         say(again, "the raw data give the same again", "THE RAW DATA GIVE OTHERS"),
         say(in_time, "nothing that they are about was measured before", "THEY WERE MADE TOO LATE"),
     ];
-    words::capitalised(&words::list(&parts)) + "."
+    let seal = words::capitalised(&words::list(&parts)) + ".";
+    match it.pace {
+        Some(pace) => format!("{seal} The machine's pace: {pace}."),
+        None => seal,
+    }
 }
 
 /// How well it was predicted, in a sentence.
