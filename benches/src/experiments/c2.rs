@@ -177,7 +177,7 @@ fn amount(preset: Preset) -> Amount {
             monoliths: MOST_MONOLITHS,
             splits: &[30, 40, 50, 60],
             tuning: 3,
-            confirming: 5,
+            confirming: 6,
             units: [&[1, 2, 4], &[3]],
             climbing: 2,
             samples: 10,
