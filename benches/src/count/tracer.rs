@@ -341,7 +341,8 @@ mod tests {
             let calls = tracing.end().await.unwrap();
             // A call that is not yet back when it ends is counted by perf alone.
             assert!((9..=10).contains(&calls["write"]), "{}: {calls:?}", tracer.name());
-            assert!(calls["read"] >= 10, "{}: {calls:?}", tracer.name());
+            // And the read after the last write may only come after that end.
+            assert!(calls["read"] >= 9, "{}: {calls:?}", tracer.name());
             drop(to);
             cat.wait().unwrap();
         }

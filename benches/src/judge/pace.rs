@@ -74,7 +74,7 @@ impl Line {
         let squares: f64 = points.iter().map(|it| (it.0 - x).powi(2)).sum();
         let products: f64 = points.iter().map(|it| (it.0 - x) * (it.1 - y)).sum();
         let slope = products / squares;
-        slope.is_finite().then(|| Self { level: y - slope * x, slope })
+        slope.is_finite().then_some(Self { level: y - slope * x, slope })
     }
 
     /// The median of what steps took, as a multiple of what the line says.
