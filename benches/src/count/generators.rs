@@ -44,8 +44,8 @@ pub enum Ability {
     Rate,
     /// Median latency of home pages at a fixed rate, from when each was due, milliseconds.
     Latency,
-    /// The same from when the generator's timer had woken it. This is what oha calls latency, corrected
-    /// or not: how late its own timer is, it does not count.
+    /// The same from when the generator's timer had woken it. This is what oha calls corrected latency:
+    /// how late its own timer is, it does not count.
     Service,
     /// CPU of the server for one home page, milliseconds.
     Cost,

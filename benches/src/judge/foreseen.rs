@@ -55,8 +55,7 @@ pub(super) fn verdicts(run: &Run, resamples: u32, it: &Foretold) -> Vec<(Finding
         };
         let mut verdict = answer(run, it, &finding);
         let floor = it.scores.iter().find(|score| score.what == what).and_then(|it| it.floor);
-        let counts = limit > 1.0 && it.pace.is_none_or(|pace| pace.kept());
-        if let (Some(floor), Some(_), true) = (floor, verdict.outcome, counts) {
+        if let (Some(floor), None, true) = (floor, withheld(run, it), limit > 1.0) {
             verdict.because += &format!(
                 " Right predictions would be off by {floor:.3}\u{a0}×, as the means are that \
                  they are held against."
@@ -113,8 +112,7 @@ fn coverage(run: &Run, it: &Foretold) -> (Finding, Verdict) {
         quiet_rounds: quiet.len(),
     };
     let mut verdict = answer(run, it, &finding);
-    let counts = it.pace.is_none_or(|pace| pace.kept());
-    if let (Some(_), Some(found), true) = (verdict.outcome, finding.found, counts) {
+    if let (Some(found), None) = (finding.found, withheld(run, it)) {
         let held = points.iter().filter(|point| point.holds()).count();
         // Counted, and not estimated: these are the intervals that there are.
         let enough = found.value >= COVERED;
@@ -133,17 +131,22 @@ fn wilson(held: usize, n: usize) -> Estimate {
     Estimate { value: share, low: middle - half, high: middle + half }.map(rounded)
 }
 
-fn answer(run: &Run, it: &Foretold, finding: &Finding) -> Verdict {
-    let verdict = |outcome, because| Verdict { question: finding.claim.clone(), outcome, because };
+/// What is said of all predictions of a run alike, whatever their figures: why these decide nothing.
+fn withheld(run: &Run, it: &Foretold) -> Option<(Option<Outcome>, String)> {
     if run.preset == Preset::Smoke.to_string() {
-        return verdict(None, "Smoke only shows that everything works.".into());
+        return Some((None, "Smoke only shows that everything works.".into()));
     }
     if it.sound != [true; 3] {
-        return verdict(None, format!("{PREDICTIONS} is not what was sealed."));
+        return Some((None, format!("{PREDICTIONS} is not what was sealed.")));
     }
-    if let Some(pace) = it.pace.filter(|pace| !pace.kept()) {
-        let because = format!("The machine changed its pace: {pace}.");
-        return verdict(Some(Outcome::Inconclusive), because);
+    let pace = it.pace.filter(|pace| !pace.kept())?;
+    Some((Some(Outcome::Inconclusive), format!("The machine changed its pace: {pace}.")))
+}
+
+fn answer(run: &Run, it: &Foretold, finding: &Finding) -> Verdict {
+    let verdict = |outcome, because| Verdict { question: finding.claim.clone(), outcome, because };
+    if let Some((outcome, because)) = withheld(run, it) {
+        return verdict(outcome, because);
     }
     let Some(found) = finding.found else {
         return verdict(Some(Outcome::Inconclusive), "Too few predictions were tried.".into());

@@ -107,10 +107,16 @@ pub(super) fn sentence(it: &Foretold) -> Option<Sentence> {
             format!("; right predictions would be off by {floor:.1}\u{a0}%")
         })
     };
+    let pace = match it.pace {
+        Some(pace) if !pace.kept() => {
+            " The machine changed its pace meanwhile: this decides nothing."
+        }
+        _ => "",
+    };
     Some(Sentence::new().plain(format!(
         "What {} setups and mixes come to was predicted before they were tried: pages per CPU-second off \
          by {} on average (a straight line: {}, the scalability law alone: {}{}), the mean time of a page \
-         by {}{}.",
+         by {}{}.{pace}",
         knee.points,
         percent(knee.off?),
         percent(linear?),
@@ -276,8 +282,9 @@ fn scatter(what: What, points: &[Point]) -> Option<String> {
 mod tests {
     use std::fs;
 
+    use super::sentence;
     use crate::{
-        judge,
+        judge::{self, pace::Pace},
         report::{
             MARKDOWN,
             tests::{folder, html},
@@ -300,5 +307,17 @@ mod tests {
         let markdown = fs::read_to_string(folder.path().join(MARKDOWN)).unwrap();
         assert!(html.contains(sha256) && markdown.contains(sha256));
         assert!(markdown.contains("the raw data give the same again"), "{markdown}");
+    }
+
+    #[test]
+    fn the_first_screen_says_when_the_machine_changed_its_pace() {
+        let summary = judge::summarise_with(&judge::foretold_scaling(0.02), 100).unwrap();
+        let mut foretold = summary.scaled.unwrap().foretold.unwrap();
+        let mut said = |known| {
+            foretold.pace = Some(Pace { known, predicted: 1.0 });
+            sentence(&foretold).unwrap().text()
+        };
+        assert!(said(1.4).ends_with("meanwhile: this decides nothing."), "{}", said(1.4));
+        assert!(!said(1.02).contains("pace"), "{}", said(1.02));
     }
 }
