@@ -97,6 +97,12 @@ pub(crate) async fn upkeep(args: FigureArgs) -> anyhow::Result<()> {
     args.keep(rows, |stored| &mut stored.upkeep, |row| &row.database)
 }
 
+pub(crate) async fn caches(args: FigureArgs) -> anyhow::Result<()> {
+    let rows = count::caches(&args.db).await?;
+    print!("{}", report::caches_table(&rows));
+    args.keep(rows, |stored| &mut stored.caches, |row| &row.database)
+}
+
 pub(crate) async fn syscalls(args: FigureArgs) -> anyhow::Result<()> {
     let rows = count::syscalls(&args.db).await?;
     print!("{}\n{}", report::syscalls_table(&rows), report::syscalls_by_rung(&rows));

@@ -65,6 +65,8 @@ enum Command {
     },
     /// Measure what servers take by being there: time to start, size, memory.
     Upkeep(FigureArgs),
+    /// Count what the home page misses in the caches of a processor, which Valgrind imitates.
+    Caches(FigureArgs),
     /// Count what a page asks of the kernel on each rung of x1-ladder, by perf or strace.
     Syscalls(FigureArgs),
     /// Measure where the time of a page goes on each rung of x1-ladder, by the spans of its servers.
@@ -226,6 +228,7 @@ async fn carry_out(command: Command) -> anyhow::Result<()> {
         Command::Count(args) => figures::count(args).await,
         Command::Growth { articles, figures } => figures::growth(figures, &articles).await,
         Command::Upkeep(args) => figures::upkeep(args).await,
+        Command::Caches(args) => figures::caches(args).await,
         Command::Syscalls(args) => figures::syscalls(args).await,
         Command::Spans(args) => figures::spans(args).await,
         Command::Generators { keep } => figures::generators(keep).await,

@@ -1,6 +1,7 @@
 //! Valgrind's tool Callgrind: it runs a program on a processor of its own making, and counts.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::PathBuf,
     process::{Command, Stdio},
@@ -27,18 +28,42 @@ pub fn is_installed() -> bool {
 /// Callgrind, with a directory of its own.
 pub(super) struct Callgrind {
     dir: PathBuf,
+    caches: &'static [&'static str],
+}
+
+/// What Callgrind calls instructions.
+const INSTRUCTIONS: &str = "Ir";
+
+/// What was counted, over all functions: event → how often.
+#[derive(Debug, PartialEq)]
+pub(super) struct Counted(BTreeMap<String, u64>);
+
+impl Counted {
+    /// How often an event was seen.
+    pub(super) fn of(&self, event: &str) -> u64 {
+        self.0.get(event).copied().unwrap_or_default()
+    }
+
+    pub(super) fn instructions(&self) -> u64 {
+        self.of(INSTRUCTIONS)
+    }
 }
 
 impl Callgrind {
     pub(super) fn new(dir: PathBuf) -> anyhow::Result<Self> {
         fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
-        Ok(Self { dir })
+        Ok(Self { dir, caches: &[] })
+    }
+
+    /// The same processor with caches, as these options describe them.
+    pub(super) fn with_caches(self, caches: &'static [&'static str]) -> Self {
+        Self { caches, ..self }
     }
 
     /// What a server's own command is put behind. Nothing is counted until [`Self::begin`].
     pub(super) fn command(&self) -> Vec<String> {
         let out = self.dir.join("out.%p");
-        vec![
+        let mut command = vec![
             VALGRIND.to_owned(),
             "--quiet".to_owned(),
             "--tool=callgrind".to_owned(),
@@ -47,7 +72,9 @@ impl Callgrind {
             "--fair-sched=try".to_owned(),
             self.prefix(),
             format!("--callgrind-out-file={}", out.display()),
-        ]
+        ];
+        command.extend(self.caches.iter().map(ToString::to_string));
+        command
     }
 
     fn prefix(&self) -> String {
@@ -59,9 +86,9 @@ impl Callgrind {
         self.tell(process, "instrumentation on")
     }
 
-    /// The instructions that a process has taken since [`Self::begin`], or since this was last asked.
-    /// Which function took how many is kept under `name`, for `callgrind_annotate`.
-    pub(super) fn counted(&self, process: Pid, name: &str) -> anyhow::Result<u64> {
+    /// What a process has taken since [`Self::begin`], or since this was last asked. Which function took
+    /// how much is kept under `name`, for `callgrind_annotate`.
+    pub(super) fn counted(&self, process: Pid, name: &str) -> anyhow::Result<Counted> {
         self.tell(process, "dump")?;
         let of_process = format!("out.{process}.");
         let mut files = fs::read_dir(&self.dir)?.flatten();
@@ -84,10 +111,13 @@ impl Callgrind {
     }
 }
 
-/// The sum over all functions, from a profile.
-fn total(profile: &str) -> Option<u64> {
-    let line = profile.lines().find_map(|line| line.strip_prefix("totals: "))?;
-    line.trim().parse().ok()
+/// The sums over all functions, from a profile. Zeros at the end of the line are left out there.
+fn total(profile: &str) -> Option<Counted> {
+    let line = |name: &str| profile.lines().find_map(|line| line.strip_prefix(name));
+    let (events, totals) = (line("events: ")?, line("totals: ")?);
+    let count = |(event, count): (&str, &str)| Some((event.to_owned(), count.parse().ok()?));
+    let counted = events.split_whitespace().zip(totals.split_whitespace()).map(count);
+    counted.collect::<Option<_>>().map(Counted)
 }
 
 #[cfg(test)]
@@ -97,7 +127,9 @@ mod tests {
     #[test]
     fn the_total_of_a_profile_is_the_sum_over_its_functions() {
         let profile = "events: Ir\nsummary: 12\nfn=(1) main\n3 12\ntotals: 12345\n";
-        assert_eq!(total(profile), Some(12_345));
+        assert_eq!(total(profile).unwrap().instructions(), 12_345);
         assert_eq!(total("events: Ir\n"), None);
+        let counted = total("events: Ir I1mr ILmr\ntotals: 12345 67\n").unwrap();
+        assert_eq!(["Ir", "I1mr", "ILmr"].map(|event| counted.of(event)), [12_345, 67, 0]);
     }
 }

@@ -79,7 +79,8 @@ pub async fn growth(engine: &Engine, articles: u64) -> anyhow::Result<Vec<Growth
             let name = format!("{}-{}-{articles}", MONOLITH, row.page.name().replace(' ', "-"));
             tool.counted(process, &name)?;
             visitor.ask(&addresses).await?;
-            row.instructions = tool.counted(process, &name)? / addresses.len() as u64;
+            row.instructions =
+                tool.counted(process, &name)?.instructions() / addresses.len() as u64;
         }
         Ok(())
     };

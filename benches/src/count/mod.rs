@@ -8,6 +8,7 @@
 //! kernel's work begins, together with SQL statements and calls to the backend.
 
 mod anatomy;
+mod caches;
 mod callgrind;
 mod generators;
 mod growth;
@@ -30,8 +31,9 @@ use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use serde::{Deserialize, Serialize};
 
 pub use self::anatomy::{Part, Parts, Visit, parts_of};
-use self::callgrind::Callgrind;
+pub use self::caches::{Misses, caches};
 pub use self::callgrind::is_installed;
+use self::callgrind::{Callgrind, Counted};
 pub use self::generators::{Ability, Beside, generators};
 pub(crate) use self::growth::signed_in;
 pub use self::growth::{Growth, growth};
@@ -221,13 +223,11 @@ struct Subject<'a> {
 
 impl Subject<'_> {
     /// Twice: as it is, for what the kernel can be asked about, and under Callgrind.
-    async fn costs(self, addresses: &[Uri]) -> anyhow::Result<BTreeMap<String, Cost>> {
+    async fn costs(mut self, addresses: &[Uri]) -> anyhow::Result<BTreeMap<String, Cost>> {
         let mut costs = self.plain(addresses).await?;
-        let tool = Callgrind::new(store::profiles()?)?;
-        self.site.rig.under = tool.command();
-        let counted = self.under(&tool, addresses).await;
-        self.site.rig.under = Vec::new();
-        for (role, instructions) in counted? {
+        let counted = self.under(&Callgrind::new(store::profiles()?)?, addresses).await;
+        for (role, counted) in counted? {
+            let instructions = counted.instructions() / addresses.len() as u64;
             costs.entry(role).or_default().instructions = instructions;
         }
         Ok(costs)
@@ -259,24 +259,27 @@ impl Subject<'_> {
         Ok(costs)
     }
 
+    /// Role → what all pages together take, under Callgrind.
     async fn under(
-        &self,
+        &mut self,
         tool: &Callgrind,
         addresses: &[Uri],
-    ) -> anyhow::Result<BTreeMap<String, u64>> {
-        let mut fleet = self.site.rig.start(self.databases, &[self.arm], "counted").await?;
+    ) -> anyhow::Result<BTreeMap<String, Counted>> {
+        self.site.rig.under = tool.command();
+        let started = self.site.rig.start(self.databases, &[self.arm], "counted").await;
+        self.site.rig.under = Vec::new();
+        let mut fleet = started?;
         let system = fleet.system(self.arm)?;
         let counted = async {
             let visitor = Visitor::guest(&system);
             visitor.ask(&addresses[..WARM_UP]).await?;
             system.processes.iter().try_for_each(|process| tool.begin(process.pid()?))?;
             visitor.ask(addresses).await?;
-            let instructions = system.processes.iter().map(|process| {
+            let counted = system.processes.iter().map(|process| {
                 let name = format!("{}-{}", process.role, self.replay.name());
-                let all = tool.counted(process.pid()?, &name)?;
-                Ok((process.role.to_owned(), all / addresses.len() as u64))
+                Ok((process.role.to_owned(), tool.counted(process.pid()?, &name)?))
             });
-            instructions.collect()
+            counted.collect()
         };
         // Not stopped but killed: under Callgrind an orderly end takes its time, and nothing of it
         // is of interest any more.

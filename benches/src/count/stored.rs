@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Beside, Cost, Growth, How, Replay, Spans, Syscalls, Upkeep};
+use super::{Beside, Cost, Growth, How, Misses, Replay, Spans, Syscalls, Upkeep};
 use crate::{servers, words};
 
 /// By how much a figure may grow before it counts as grown.
@@ -92,6 +92,9 @@ pub struct Stored {
     /// What servers take by being there.
     #[serde(default)]
     pub upkeep: Vec<Upkeep>,
+    /// What a page misses in the caches of a processor.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub caches: Vec<Misses>,
     /// What a page asks of the kernel.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub syscalls: Vec<Syscalls>,

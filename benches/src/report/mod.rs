@@ -48,7 +48,8 @@ pub use combined::{answer, update_answer};
 pub use compare::compare;
 pub use explain::explain;
 pub use performance::{
-    generators_table, growth_table, performance_tables, update_performance, upkeep_table,
+    caches_table, generators_table, growth_table, performance_tables, update_performance,
+    upkeep_table,
 };
 pub use readme::{readme_block, readme_table, update_readme};
 pub use spans::spans;

@@ -14,7 +14,9 @@ use super::{
     syscalls::{syscalls_by_rung, syscalls_table},
 };
 use crate::{
-    count::{Ability, Beside, Change, Cost, Counts, Growth, Replay, Stored, Syscalls, Upkeep},
+    count::{
+        Ability, Beside, Change, Cost, Counts, Growth, Misses, Replay, Stored, Syscalls, Upkeep,
+    },
     experiment,
     judge::{summarise, summary::Summary},
     record::Run,
@@ -42,6 +44,8 @@ pub fn performance_tables(stored: &Stored, published: &[(PathBuf, Run)]) -> anyh
     text += &by_database(title, &stored.growth, |row| &row.database, growth_table);
     let title = "What a server takes by being there";
     text += &by_database(title, &stored.upkeep, |row| &row.database, upkeep_table);
+    let title = "What the home page misses in the caches of a processor";
+    text += &by_database(title, &stored.caches, |row| &row.database, caches_table);
     let title = "What a page asks of the kernel";
     let syscalls = |rows: &[Syscalls]| syscalls_table(rows) + "\n" + &syscalls_by_rung(rows);
     text += &by_database(title, &stored.syscalls, |row| &row.database, syscalls);
@@ -166,6 +170,20 @@ pub fn upkeep_table(rows: &[Upkeep]) -> String {
             words::count(row.pages),
             row.working_mib,
         );
+    }
+    text
+}
+
+/// One line per server.
+pub fn caches_table(rows: &[Misses]) -> String {
+    let mut text = String::from(
+        "| process | instructions | code, not in L1 | data, not in L1 | code, not in L2 | data, not in L2 |\n\
+         |---|--:|--:|--:|--:|--:|\n",
+    );
+    for row in rows {
+        let Misses { instructions, code, data, far_code, far_data, .. } = row;
+        let figures = [instructions, code, data, far_code, far_data].map(|n| words::count(*n));
+        let _ = writeln!(text, "| {} | {} |", row.role, figures.join(" | "));
     }
     text
 }

@@ -1,10 +1,13 @@
 //! What `/metrics` shows of every server: requests by route, and what the process uses.
 
-use std::{fs, time::Duration};
+use std::{fs, sync::OnceLock, time::Duration};
 
 use anyhow::Context;
 use axum::http::StatusCode;
-use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics::{
+    Counter, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge,
+    histogram,
+};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use nix::sys::{
     resource::{UsageWho, getrusage},
@@ -57,16 +60,43 @@ pub(crate) fn shed() {
     counter!(SHED).increment(1);
 }
 
-/// Counts a request that is answered.
-pub(crate) fn answered(route: &'static str, status: StatusCode, took: Duration) {
-    let class = match status.as_u16() {
-        500.. => "5xx",
-        400.. => "4xx",
-        300.. => "3xx",
-        _ => "2xx",
-    };
-    counter!(REQUESTS, "status" => class).increment(1);
-    histogram!(DURATION, "route" => route, "status" => class).record(took.as_secs_f64());
+/// What requests are told apart by besides their route.
+const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
+
+/// The meters of one route, for each class of status. Each is looked up once, by its name and its labels,
+/// when it has something to count for the first time: to do so for every request takes far more than to
+/// count it. (Not sooner, or `/metrics` would list what never happens.)
+pub(crate) struct Meters {
+    route: &'static str,
+    by_class: [OnceLock<(Counter, Histogram)>; CLASSES.len()],
+}
+
+impl Meters {
+    pub(crate) fn of(route: &'static str) -> Self {
+        Self { route, by_class: Default::default() }
+    }
+
+    /// The route, as it was given.
+    pub(crate) fn route(&self) -> &'static str {
+        self.route
+    }
+
+    /// Counts a request that is answered.
+    pub(crate) fn answered(&self, status: StatusCode, took: Duration) {
+        let class = match status.as_u16() {
+            500.. => 3,
+            400.. => 2,
+            300.. => 1,
+            _ => 0,
+        };
+        let (requests, durations) = self.by_class[class].get_or_init(|| {
+            let (route, status) = (self.route, CLASSES[class]);
+            let requests = counter!(REQUESTS, "status" => status);
+            (requests, histogram!(DURATION, "route" => route, "status" => status))
+        });
+        requests.increment(1);
+        durations.record(took.as_secs_f64());
+    }
 }
 
 /// Writes down what the process uses, for somebody who is about to look.

@@ -78,8 +78,8 @@ async fn handle(
     request.headers_mut().insert(wire::REQUEST_ID, id.clone());
     DefaultBodyLimit::max(MAX_BODY).apply(&mut request);
     let is_api = request.uri().path().starts_with(wire::API);
-    let (came, route) = (Instant::now(), around.routes.find(request.uri().path()));
-    let span = span(&request, route, &id);
+    let (came, meters) = (Instant::now(), around.routes.find(request.uri().path()));
+    let span = span(&request, meters.route(), &id);
 
     // 2. A place among those that are being answered, until the answer is there.
     let mut response = match around.in_flight.admit() {
@@ -103,7 +103,7 @@ async fn handle(
     if response.status().is_server_error() {
         span.record("otel.status_code", "ERROR");
     }
-    meters::answered(route, response.status(), came.elapsed());
+    meters.answered(response.status(), came.elapsed());
     response
 }
 

@@ -4,33 +4,38 @@
 
 use matchit::Router;
 
+use crate::meters::Meters;
+
 /// Routes by the path that they are under.
 pub type Routes = &'static [(&'static str, &'static [&'static str])];
 
 /// What is no route: a name for all the paths that somebody may think up.
 const NONE: &str = "none";
 
-/// Finds a path's route.
-pub(crate) struct Finder(Router<&'static str>);
+/// Finds a path's route, and the meters of its requests.
+pub(crate) struct Finder {
+    routes: Router<Meters>,
+    none: Meters,
+}
 
 impl Finder {
     /// # Errors
     /// When two routes contradict each other, which is a mistake of ours.
     pub(crate) fn new(routes: Routes) -> anyhow::Result<Self> {
-        let mut router = Router::new();
+        let mut finder = Self { routes: Router::new(), none: Meters::of(NONE) };
         for (prefix, routes) in routes {
             for route in *routes {
                 // Labels live as long as the process does.
                 let whole: &'static str = format!("{prefix}{route}").leak();
-                router.insert(whole, whole)?;
+                finder.routes.insert(whole, Meters::of(whole))?;
             }
         }
-        Ok(Self(router))
+        Ok(finder)
     }
 
-    /// The route of a path, as it was given.
-    pub(crate) fn find(&self, path: &str) -> &'static str {
-        self.0.at(path).map_or(NONE, |found| *found.value)
+    /// The meters of the route that a path takes.
+    pub(crate) fn find(&self, path: &str) -> &Meters {
+        self.routes.at(path).map_or(&self.none, |found| found.value)
     }
 }
 
@@ -53,7 +58,7 @@ mod tests {
             ("/api/article", NONE),
             ("/wp-login.php", NONE),
         ] {
-            assert_eq!(finder.find(path), route, "{path}");
+            assert_eq!(finder.find(path).route(), route, "{path}");
         }
         assert!(Finder::new(&[("", &["/{a}", "/{b}"])]).is_err());
     }

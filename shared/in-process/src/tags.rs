@@ -10,12 +10,11 @@ use crate::{
     listing::{Listed, fetch_all},
 };
 
-/// The name of a tag.
+/// The name of a tag. Without a name of its own, so that PostgreSQL's driver takes the first column, and
+/// does not look for one of that name in each of many short rows.
 #[derive(FromRow, Deserialize)]
 #[serde(transparent)]
-struct TagRow {
-    name: String,
-}
+struct TagRow(String);
 
 impl Listed for TagRow {
     const JSON: &str = "name";
@@ -26,5 +25,5 @@ pub(crate) async fn list(app: &InProcess) -> Result<Vec<String>> {
         "select name from tag where article_count > 0 order by article_count desc, name";
     let rows = fetch_all!(&app.db, TagRow, query => { query.push(IN_USE); });
     let rows = rows.map_err(db_error::reading)?;
-    Ok(rows.into_iter().map(|row| row.name).collect())
+    Ok(rows.into_iter().map(|TagRow(name)| name).collect())
 }
