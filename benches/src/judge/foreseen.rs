@@ -53,9 +53,10 @@ pub(super) fn verdicts(run: &Run, resamples: u32, it: &Foretold) -> Vec<(Finding
             gated: (quiet.len() < all.len()).then(|| figure(&quiet)).flatten(),
             quiet_rounds: quiet.len(),
         };
-        let mut verdict = answer(run, it, &finding);
         let floor = it.scores.iter().find(|score| score.what == what).and_then(|it| it.floor);
-        if let (Some(floor), None, true) = (floor, withheld(run, it), limit > 1.0) {
+        let floor = floor.filter(|_| limit > 1.0);
+        let mut verdict = answer(run, it, &finding, |found| off_by(found, limit, floor));
+        if let (Some(floor), None) = (floor, withheld(run, it)) {
             verdict.because += &format!(
                 " Right predictions would be off by {floor:.3}\u{a0}×, as the means are that \
                  they are held against."
@@ -111,15 +112,29 @@ fn coverage(run: &Run, it: &Foretold) -> (Finding, Verdict) {
         gated: (quiet.len() < points.len()).then(|| share(&quiet)).flatten(),
         quiet_rounds: quiet.len(),
     };
-    let mut verdict = answer(run, it, &finding);
+    let mut verdict = answer(run, it, &finding, |share| match share {
+        Estimate { low, .. } if low >= COVERED => Outcome::Supported,
+        Estimate { high, .. } if high < COVERED => Outcome::Refuted,
+        _ => Outcome::Inconclusive,
+    });
     if let (Some(found), None) = (finding.found, withheld(run, it)) {
         let held = points.iter().filter(|point| point.holds()).count();
-        // Counted, and not estimated: these are the intervals that there are.
-        let enough = found.value >= COVERED;
-        verdict.outcome = Some(if enough { Outcome::Supported } else { Outcome::Refuted });
-        verdict.because = format!("{held} of {} do.", points.len());
+        let (n, [low, high]) = (points.len(), [found.low, found.high].map(|it| it * 100.0));
+        verdict.because = format!("{held} of {n} do, in per cent [{low:.1}, {high:.1}].");
     }
     (finding, verdict)
+}
+
+/// What follows from how far off predictions are. Where they are held against means that are off
+/// themselves, that only adds to it on average; so an interval below the limit is enough for the
+/// claim. Against it is only what lies beyond the limit with all of that taken off: no more than
+/// the sum of the two can be seen, as in any triangle.
+fn off_by(found: Estimate, limit: f64, floor: Option<f64>) -> Outcome {
+    match found {
+        Estimate { high, .. } if high <= limit => Outcome::Supported,
+        Estimate { low, .. } if low / floor.unwrap_or(1.0) > limit => Outcome::Refuted,
+        _ => Outcome::Inconclusive,
+    }
 }
 
 /// A share with its 95 % interval (Wilson 1927).
@@ -143,7 +158,13 @@ fn withheld(run: &Run, it: &Foretold) -> Option<(Option<Outcome>, String)> {
     Some((Some(Outcome::Inconclusive), format!("The machine changed its pace: {pace}.")))
 }
 
-fn answer(run: &Run, it: &Foretold, finding: &Finding) -> Verdict {
+/// The answer to a question where one can be given, by what `side` says of its figure.
+fn answer(
+    run: &Run,
+    it: &Foretold,
+    finding: &Finding,
+    side: impl Fn(Estimate) -> Outcome,
+) -> Verdict {
     let verdict = |outcome, because| Verdict { question: finding.claim.clone(), outcome, because };
     if let Some((outcome, because)) = withheld(run, it) {
         return verdict(outcome, because);
@@ -151,17 +172,12 @@ fn answer(run: &Run, it: &Foretold, finding: &Finding) -> Verdict {
     let Some(found) = finding.found else {
         return verdict(Some(Outcome::Inconclusive), "Too few predictions were tried.".into());
     };
-    let side = |found: Estimate| match found {
-        Estimate { high, .. } if high <= finding.limit => Outcome::Supported,
-        Estimate { low, .. } if low > finding.limit => Outcome::Refuted,
-        _ => Outcome::Inconclusive,
-    };
     let Estimate { value, low, high } = found;
     let numbers = format!("Off by {value:.3}\u{a0}× [{low:.3}, {high:.3}]");
     let numbers = if finding.limit == 1.0 { numbers + " of what that is off by" } else { numbers };
     let outcome = side(found);
     let hangs = finding.quiet_rounds < finding.rounds
-        && finding.gated.map(side) != Some(outcome)
+        && finding.gated.map(&side) != Some(outcome)
         && outcome != Outcome::Inconclusive;
     if hangs {
         let flagged = finding.rounds - finding.quiet_rounds;

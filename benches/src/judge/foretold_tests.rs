@@ -1,6 +1,6 @@
 //! Predictions made of a world that is known, and held against it.
 
-use super::super::{scaling::tests::foretold_scaling, summarise_with};
+use super::super::{foreseen, scaling::tests::foretold_scaling, summarise_with};
 use super::*;
 use crate::judge::summary::{Outcome, Summary};
 
@@ -28,7 +28,8 @@ fn what_follows_from_demands_is_predicted() {
     assert_eq!(foretold.points.len(), 2 * 3 * 4);
     assert_eq!(outcomes(&run)[0], Some(Outcome::Supported), "{:?}", foretold.scores);
     assert_eq!(outcomes(&run)[3], Some(Outcome::Supported), "{:?}", foretold.scores);
-    assert_eq!(outcomes(&run)[4], Some(Outcome::Supported), "{:?}", foretold.scores);
+    let held = foretold.points.iter().filter(|point| point.holds()).count();
+    assert!(held >= 20 && outcomes(&run)[4] != Some(Outcome::Refuted), "{:?}", foretold.scores);
     let goodput = &foretold.scores[0];
     let [linear, law] = goodput.rivals.map(|rival| rival.unwrap().value);
     let off = goodput.off.unwrap().value;
@@ -48,7 +49,11 @@ fn what_is_not_so_is_not_supported_and_says_how_much_wider_intervals_should_be()
     assert_eq!(outcomes(&run)[0], Some(Outcome::Refuted));
     let score = &foretold(&run).scores[1];
     assert!(score.covered == 0 && score.widen > 2.0, "{score:?}");
-    assert_eq!(outcomes(&run)[4], Some(Outcome::Refuted), "too few intervals hold");
+    assert_ne!(
+        outcomes(&run)[4],
+        Some(Outcome::Supported),
+        "a quarter of the intervals don't hold"
+    );
 }
 
 #[test]
@@ -95,4 +100,48 @@ fn an_answer_that_hangs_on_disturbed_trials_is_none() {
     }
     assert_eq!(outcomes(&run)[0], Some(Outcome::Inconclusive));
     assert!(foretold(&run).points.iter().any(|point| point.flagged && point.foreign_cpu > 0.2));
+}
+
+#[test]
+fn what_measurements_differ_by_is_not_held_against_predictions() {
+    let run = foretold_scaling(0.01);
+    let mut foretold = foretold(&run);
+    // All means are a third higher than what was said, and are known to a tenth or to two fifths.
+    for point in &mut foretold.points {
+        point.predicted = point.predicted.map(|it| it / 1.3);
+    }
+    let outcomes = |floor: f64, foretold: &mut Foretold| {
+        foretold.scores.iter_mut().for_each(|score| score.floor = Some(floor));
+        let verdicts = foreseen::verdicts(&run, 300, foretold);
+        [0, 3].map(|which: usize| verdicts[which].1.outcome)
+    };
+    assert_eq!(outcomes(1.1, &mut foretold), [Some(Outcome::Refuted); 2]);
+    assert_eq!(outcomes(1.4, &mut foretold), [Some(Outcome::Inconclusive); 2]);
+    // It can only have added to what is small enough in spite of it.
+    foretold.points = self::foretold(&run).points;
+    assert_eq!(outcomes(1.4, &mut foretold), [Some(Outcome::Supported); 2]);
+}
+
+#[test]
+fn a_share_of_intervals_decides_only_where_as_many_could_not_hold_by_chance() {
+    let run = foretold_scaling(0.01);
+    let mut foretold = foretold(&run);
+    let n = foretold.points.len();
+    let mut outcome = |held: usize| {
+        for (i, point) in foretold.points.iter_mut().enumerate() {
+            let by = if i < held { 1.0 } else { 2.0 };
+            point.predicted = Estimate { value: by, low: by * 0.9, high: by * 1.1 }
+                .map(|it| it * point.measured.value);
+        }
+        let verdicts = foreseen::verdicts(&run, 100, &foretold);
+        (verdicts[4].1.outcome, verdicts[4].1.because.clone())
+    };
+    assert_eq!(n, 24);
+    assert_eq!(outcome(24).0, Some(Outcome::Supported));
+    assert_eq!(outcome(12).0, Some(Outcome::Refuted));
+    for held in [18, 21] {
+        let (outcome, because) = outcome(held);
+        assert_eq!(outcome, Some(Outcome::Inconclusive), "{because}");
+        assert!(because.starts_with(&format!("{held} of 24 do, in per cent [")), "{because}");
+    }
 }
