@@ -8,7 +8,7 @@
 
 use std::{hint::black_box, time::Duration};
 
-use axum::{Router, serve::Listener};
+use axum::serve::Listener;
 use bytes::Bytes;
 use conduit::{Caller, Conduit, ListArticles, RequestId, wire};
 use contract::{
@@ -38,7 +38,7 @@ fn caller() -> Caller {
 
 /// Serves the API on a listener, for as long as the runtime lives.
 fn serve<L: Listener<Addr: std::fmt::Debug>>(runtime: &Runtime, listener: L, app: InMemory) {
-    let router = Router::new().nest(wire::API, api::router(app));
+    let router = api::router(app);
     runtime.spawn(axum::serve(listener, router).into_future());
 }
 

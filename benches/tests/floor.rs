@@ -104,7 +104,7 @@ async fn the_floor_gives_the_same_page_from_the_same_statements() {
         }
         for (path, request) in [("list", "articles?limit=10"), ("names", "tags")] {
             let app = database.connect().await;
-            let router = axum::Router::new().nest(API, api::router(app));
+            let router = api::router(app);
             let request = Request::get(format!("{API}/{request}")).body(Body::empty()).unwrap();
             let answer = router.oneshot(request).await.unwrap();
             let json = to_bytes(answer.into_body(), usize::MAX).await.unwrap();

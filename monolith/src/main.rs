@@ -84,7 +84,5 @@ async fn start(
 fn doors(here: &InProcess, args: &boot::ServerArgs, cors: Cors) -> anyhow::Result<Router> {
     let settings = pages::Settings { secure_cookies: args.production, budget: args.page_budget() };
     let port = boot::Cached::following(here.clone(), args.cache, |it| here.on_change(it))?;
-    Ok(Router::new()
-        .nest_service(wire::API, cors.around(api::router(port.clone())))
-        .merge(pages::router(port, settings)))
+    Ok(cors.around(api::router(port.clone())).merge(pages::router(port, settings)))
 }

@@ -82,5 +82,5 @@ async fn start(
 
 fn doors(here: &InProcess, args: &boot::ServerArgs, cors: Cors) -> anyhow::Result<Router> {
     let port = boot::Cached::following(here.clone(), args.cache, |it| here.on_change(it))?;
-    Ok(Router::new().nest_service(wire::API, cors.around(api::router(port))))
+    Ok(cors.around(api::router(port)))
 }

@@ -2,7 +2,6 @@
 
 use std::net::{SocketAddr, TcpListener};
 
-use axum::Router;
 use contract::{
     dataset::{Dataset, Size},
     in_memory::InMemory,
@@ -21,9 +20,7 @@ fn frontend(backend: SocketAddr) -> Server {
 fn backend(listener: TcpListener) -> tokio::runtime::Runtime {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let port = InMemory::new(&Dataset::new(Size { articles: 20, ..Size::default() }, 1));
-    let app = Router::new()
-        .nest(conduit::wire::API, api::router(port))
-        .route("/readyz", axum::routing::get(|| async {}));
+    let app = api::router(port).route("/readyz", axum::routing::get(|| async {}));
     runtime.spawn(async move {
         listener.set_nonblocking(true)?;
         axum::serve(tokio::net::TcpListener::from_std(listener)?, app).await

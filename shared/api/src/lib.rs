@@ -24,9 +24,12 @@ mod users;
 
 use axum::{
     Router,
-    routing::{delete, get, post},
+    routing::{any, delete, get, post},
 };
-use conduit::{Conduit, Error, Resource, wire::path};
+use conduit::{
+    Conduit, Error, Resource,
+    wire::{API, path},
+};
 
 use answer::Json;
 pub use cors::{Cors, CorsArgs};
@@ -69,33 +72,40 @@ pub const ROUTES: &[&str] = &[
     path::RETRY,
 ];
 
-/// The API, with paths relative to [`conduit::wire::API`]. Nest it there; the router answers unknown
-/// routes by itself, so a server can have other content beside it.
+/// The API, below [`conduit::wire::API`]. It answers all that is there, unknown routes as well, so a server
+/// can have other content beside it. (Whole paths in one router: to take the common beginning off each
+/// request's path and to look up the rest in a second router costs more.)
 pub fn router<C: Conduit>(port: C) -> Router {
+    let at = |path: &str| format!("{API}{path}");
     Router::new()
-        .route(path::USERS, post(users::register))
-        .route(path::LOGIN, post(users::login))
-        .route(path::USER, get(users::current).put(users::update))
-        .route(path::PROFILE, get(profiles::show))
-        .route(path::FOLLOW, post(profiles::follow).delete(profiles::unfollow))
-        .route(path::ARTICLES, get(articles::list).post(articles::create))
-        .route(path::FEED, get(articles::feed))
-        .route(path::ARTICLE, get(articles::show).put(articles::update).delete(articles::delete))
-        .route(path::FAVORITE, post(articles::favorite).delete(articles::unfavorite))
-        .route(path::COMMENTS, get(comments::list).post(comments::add))
-        .route(path::COMMENT, delete(comments::delete))
-        .route(path::TAGS, get(tags::list))
-        .route(openapi::PATH, get(openapi::serve))
-        .route(docs::PAGE, get(docs::page))
-        .route(docs::SCRIPT, get(docs::script))
-        .route(docs::STYLESHEET, get(docs::stylesheet))
-        .route(path::RELATED, get(jobs::related))
-        .route(path::EXPORTS, get(jobs::exports).post(jobs::start_export))
-        .route(path::EXPORT_CHUNK, get(jobs::export_chunk))
-        .route(path::JOBS, get(jobs::list))
-        .route(path::QUEUE, get(jobs::queue))
-        .route(path::RETRY, post(jobs::retry))
-        .fallback(unknown_route)
+        .route(&at(path::USERS), post(users::register))
+        .route(&at(path::LOGIN), post(users::login))
+        .route(&at(path::USER), get(users::current).put(users::update))
+        .route(&at(path::PROFILE), get(profiles::show))
+        .route(&at(path::FOLLOW), post(profiles::follow).delete(profiles::unfollow))
+        .route(&at(path::ARTICLES), get(articles::list).post(articles::create))
+        .route(&at(path::FEED), get(articles::feed))
+        .route(
+            &at(path::ARTICLE),
+            get(articles::show).put(articles::update).delete(articles::delete),
+        )
+        .route(&at(path::FAVORITE), post(articles::favorite).delete(articles::unfavorite))
+        .route(&at(path::COMMENTS), get(comments::list).post(comments::add))
+        .route(&at(path::COMMENT), delete(comments::delete))
+        .route(&at(path::TAGS), get(tags::list))
+        .route(&at(openapi::PATH), get(openapi::serve))
+        .route(&at(docs::PAGE), get(docs::page))
+        .route(&at(docs::SCRIPT), get(docs::script))
+        .route(&at(docs::STYLESHEET), get(docs::stylesheet))
+        .route(&at(path::RELATED), get(jobs::related))
+        .route(&at(path::EXPORTS), get(jobs::exports).post(jobs::start_export))
+        .route(&at(path::EXPORT_CHUNK), get(jobs::export_chunk))
+        .route(&at(path::JOBS), get(jobs::list))
+        .route(&at(path::QUEUE), get(jobs::queue))
+        .route(&at(path::RETRY), post(jobs::retry))
+        .route(&at(""), any(unknown_route))
+        .route(&at("/"), any(unknown_route))
+        .route(&at("/{*unknown}"), any(unknown_route))
         .method_not_allowed_fallback(unknown_method)
         .with_state(App { port })
 }

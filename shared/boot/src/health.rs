@@ -18,7 +18,14 @@ use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::{Stop, meters};
 
-/// Routes for operators. The server is ready when what stands behind `port` is, until it `stop`s.
+const ALIVE: &str = "/healthz";
+const READY: &str = "/readyz";
+const METRICS: &str = "/metrics";
+
+/// What is for operators.
+pub(crate) const PATHS: [&str; 3] = [ALIVE, READY, METRICS];
+
+/// The routes of [`PATHS`]. The server is ready when what stands behind `port` is, until it `stop`s.
 pub(crate) fn routes<C: Conduit>(port: C, metrics: PrometheusHandle, stop: Stop) -> Router {
     let readyz = move || async move {
         if stop.has_begun() {
@@ -34,9 +41,9 @@ pub(crate) fn routes<C: Conduit>(port: C, metrics: PrometheusHandle, stop: Stop)
         ([("content-type", "text/plain; version=0.0.4")], metrics.render()).into_response()
     };
     Router::new()
-        .route("/healthz", get(|| async { "alive\n" }))
-        .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
+        .route(ALIVE, get(|| async { "alive\n" }))
+        .route(READY, get(readyz))
+        .route(METRICS, get(metrics))
 }
 
 /// Flags of `healthcheck`.

@@ -2,31 +2,33 @@
 //! each layer would box a future of its own, and the order of the steps can be read here.
 
 use std::{
+    convert::Infallible,
     hash::{BuildHasher, Hasher},
     panic::AssertUnwindSafe,
     sync::{
         Arc, LazyLock,
         atomic::{AtomicU64, Ordering},
     },
+    task::{Context, Poll},
     time::Instant,
 };
 
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, Request, State},
+    extract::{DefaultBodyLimit, Request},
     http::{
         HeaderValue,
         header::{CONNECTION, RETRY_AFTER},
     },
-    middleware::Next,
     response::{Html, IntoResponse, Response},
 };
 use conduit::{Error, Outcome, limits, wire};
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::BoxFuture};
+use tower::Service;
 use tracing::{Instrument, Span, field::Empty};
 
 use crate::{
-    Stop,
+    Stop, health,
     lab_file::LabFile,
     meters,
     routes::Finder,
@@ -37,18 +39,24 @@ use crate::{
 /// its characters as long as UTF-8 makes one, and room for what stands around it.
 const MAX_BODY: usize = 4 * limits::MAX_ARTICLE + 64 * 1024;
 
-/// What the steps around a request need to know.
+/// A server's routes, with what happens around each request. It stands around the router, because a
+/// layer within it would be boxed, cloned and matched once more for every route.
 #[derive(Clone)]
-pub(crate) struct Around(Arc<Knowledge>);
+pub(crate) struct Around {
+    app: Router,
+    health: Router,
+    known: Arc<Knowledge>,
+}
 
-struct Knowledge {
+/// What the steps around a request need to know.
+pub(crate) struct Knowledge {
     lab: Option<LabFile>,
     routes: Finder,
     in_flight: InFlight,
     stop: Stop,
 }
 
-impl Around {
+impl Knowledge {
     pub(crate) fn new(
         lab: Option<LabFile>,
         routes: Finder,
@@ -56,35 +64,58 @@ impl Around {
         stop: Stop,
     ) -> Self {
         let in_flight = InFlight::at_most(usize::try_from(max_in_flight).unwrap_or(usize::MAX));
-        Self(Arc::new(Knowledge { lab, routes, in_flight, stop }))
-    }
-
-    /// Wraps a server's routes. Health and metrics stay outside, so that watching a server costs it
-    /// nothing that is counted, and is possible when it has too much to do.
-    pub(crate) fn layer(self, app: Router) -> Router {
-        app.layer(axum::middleware::from_fn_with_state(self, handle))
+        Self { lab, routes, in_flight, stop }
     }
 }
 
-async fn handle(
-    State(Around(around)): State<Around>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+impl Around {
+    /// Around `app`, and not around `health`, so that watching a server costs it nothing that is
+    /// counted, and is possible when it has too much to do.
+    pub(crate) fn new(app: Router, health: Router, known: Knowledge) -> Self {
+        Self { app, health, known: Arc::new(known) }
+    }
+}
+
+impl Service<Request> for Around {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    /// Always: who has too much to do says so in an answer.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        if health::PATHS.contains(&request.uri().path()) {
+            return Box::pin(self.health.call(request));
+        }
+        let (app, known) = (self.app.clone(), self.known.clone());
+        Box::pin(async move { Ok(handle(&known, app, request).await) })
+    }
+}
+
+async fn handle(known: &Knowledge, app: Router, mut request: Request) -> Response {
     // 1. A number: taken over from the server in front of us, or new.
-    let id = wire::to_request_id(request.headers())
-        .and_then(|id| HeaderValue::try_from(id.as_str()).ok())
-        .unwrap_or_else(new_request_id);
-    request.headers_mut().insert(wire::REQUEST_ID, id.clone());
-    DefaultBodyLimit::max(MAX_BODY).apply(&mut request);
+    let given = wire::to_request_id(request.headers())
+        .and_then(|_| request.headers().get(wire::REQUEST_ID).cloned());
+    let id = given.unwrap_or_else(|| {
+        let id = new_request_id();
+        request.headers_mut().insert(wire::REQUEST_ID, id.clone());
+        id
+    });
+    if !request.method().is_safe() {
+        // (Nobody reads the body of what only asks; that axum has a limit of its own for it will do.)
+        DefaultBodyLimit::max(MAX_BODY).apply(&mut request);
+    }
     let is_api = request.uri().path().starts_with(wire::API);
-    let (came, meters) = (Instant::now(), around.routes.find(request.uri().path()));
+    let (came, meters) = (Instant::now(), known.routes.find(request.uri().path()));
     let span = span(&request, meters.route(), &id);
 
     // 2. A place among those that are being answered, until the answer is there.
-    let mut response = match around.in_flight.admit() {
+    let mut response = match known.in_flight.admit() {
         Some(_place) => {
-            let answer = answer(around.lab.as_ref(), request, next, is_api, &id);
+            let answer = answer(known.lab.as_ref(), app, request, is_api, &id);
             answer.instrument(span.clone()).await
         }
         None => turn_away(is_api),
@@ -95,7 +126,7 @@ async fn handle(
         tracing::error!(request_id = ?id, detail, "an internal error");
     }
     response.headers_mut().insert(wire::REQUEST_ID, id);
-    if around.stop.has_begun() {
+    if known.stop.has_begun() {
         // Whoever comes back is to come by a new connection, and so to another server.
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
@@ -126,8 +157,8 @@ fn span(request: &Request, route: &'static str, id: &HeaderValue) -> Span {
 /// 3. An effect of known size, if the lab planted one, and then the handler.
 async fn answer(
     lab: Option<&LabFile>,
+    mut app: Router,
     request: Request,
-    next: Next,
     is_api: bool,
     id: &HeaderValue,
 ) -> Response {
@@ -137,9 +168,9 @@ async fn answer(
     }
     // It keeps to the caller's budget by itself; the limit here ends what no budget covers, such as
     // a body that never arrives. A panic ends one request, not the server.
-    let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let answer = AssertUnwindSafe(app.call(request)).catch_unwind();
     match tokio::time::timeout(wire::MAX_BUDGET, answer).await {
-        Ok(Ok(response)) => response,
+        Ok(Ok(Ok(response))) => response,
         Ok(Err(_panic)) => {
             tracing::error!(request_id = ?id, "a handler panicked");
             failure(is_api, &Error::Internal(String::new()))

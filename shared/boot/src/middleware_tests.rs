@@ -6,9 +6,10 @@ use tower::ServiceExt;
 use super::*;
 use crate::shutdown::Shutdown;
 
-fn around(app: Router, max_in_flight: u32, shutdown: &Shutdown) -> Router {
+fn around(app: Router, max_in_flight: u32, shutdown: &Shutdown) -> Around {
     let routes = Finder::new(&[("", &["/"])]).unwrap();
-    Around::new(None, routes, max_in_flight, shutdown.watch()).layer(app)
+    let health = Router::new().route("/healthz", get(|| async { "alive" }));
+    Around::new(app, health, Knowledge::new(None, routes, max_in_flight, shutdown.watch()))
 }
 
 /// What a test looks at of an answer.
@@ -24,7 +25,7 @@ impl Seen {
     }
 }
 
-async fn send(app: Router, path: &str, id: Option<&str>) -> Seen {
+async fn send(app: Around, path: &str, id: Option<&str>) -> Seen {
     let mut request = Request::get(path);
     if let Some(id) = id {
         request = request.header(wire::REQUEST_ID, id);
@@ -86,6 +87,10 @@ async fn what_is_too_much_is_turned_away_at_once_in_the_front_doors_own_shape() 
     let seen = send(app.clone(), "/page", None).await;
     assert_eq!((seen.status, seen.header("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, "1"));
     assert!(seen.body.starts_with("<!DOCTYPE html>"), "{}", seen.body);
+
+    // Whoever watches the server is always answered, and is not one of those who are counted.
+    let seen = send(app.clone(), "/healthz", None).await;
+    assert_eq!((seen.status, seen.header("x-request-id")), (StatusCode::OK, ""));
 
     // A visitor who has gone makes room as one who was answered does.
     drop(slow);

@@ -3,7 +3,7 @@
 use std::{io::Write, time::Duration};
 
 use anyhow::{Context, bail};
-use axum::Router;
+use axum::{Router, ServiceExt};
 use conduit::Conduit;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::de::DeserializeOwned;
@@ -11,7 +11,8 @@ use serde::de::DeserializeOwned;
 use crate::{
     Routes, ServerArgs, calls, health,
     lab_file::LabFile,
-    listen, meters, middleware,
+    listen, meters,
+    middleware::{Around, Knowledge},
     routes::Finder,
     shutdown::{Shutdown, Signals, Stop},
     traces::Telemetry,
@@ -95,9 +96,10 @@ impl Server {
             Some(lab) if lab.calls() => app.merge(calls::routes(port.clone())),
             _ => app,
         };
-        let around = middleware::Around::new(lab, routes, args.max_in_flight, shutdown.watch());
         tokio::spawn(tick(metrics.clone()));
-        let app = around.layer(app).merge(health::routes(port, metrics, shutdown.watch()));
+        let health = health::routes(port, metrics, shutdown.watch());
+        let known = Knowledge::new(lab, routes, args.max_in_flight, shutdown.watch());
+        let app = Around::new(app, health, known).into_make_service();
 
         // Signals are caught before the ready line is printed: whoever reads it may send one.
         let mut signals = Signals::catch()?;

@@ -7,9 +7,7 @@ mod counted;
 mod served;
 
 use architecture::{Architecture, monolith, settings, split};
-use axum::Router;
 use boot::{CacheArgs, Cached};
-use conduit::wire::API;
 use contract::{
     databases::{self, small_dataset},
     parity::{Request, Target, Visitors, Who},
@@ -25,7 +23,7 @@ type Cost = (u64, u64);
 
 /// A split whose frontend has the cache.
 async fn split_with_it_in_front(app: InProcess) -> Architecture {
-    let api = Router::new().nest(API, api::router(app.clone()));
+    let api = api::router(app.clone());
     let backend = Served::api(app).await;
     let pages = pages::router(Cached::new(remote(backend.address), ON), settings());
     Architecture { pages, api, _backend: Some(backend) }

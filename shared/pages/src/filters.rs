@@ -4,23 +4,23 @@
 
 use std::fmt;
 
-use askama::{FastWritable, Values, filter_fn, filters::HtmlSafe};
+use askama::{FastWritable, Values, filter_fn, filters::Safe};
 use chrono::{DateTime, Datelike, Utc};
 use conduit::{JobState, Timestamp, wire::path::SEGMENT};
 use percent_encoding::{PercentEncode, utf8_percent_encode};
 
-use crate::assets;
+use crate::{assets, escape};
 
 /// A name as one segment of an address.
 #[filter_fn]
-pub(crate) fn segment<'a>(name: &'a str, _: &dyn Values) -> askama::Result<Encoded<'a>> {
-    Ok(Encoded(utf8_percent_encode(name, SEGMENT)))
+pub(crate) fn segment<'a>(name: &'a str, _: &dyn Values) -> askama::Result<Safe<Encoded<'a>>> {
+    Ok(Safe(Encoded::new(name)))
 }
 
 /// An address of this site as the value of a query parameter.
 #[filter_fn]
-pub(crate) fn query<'a>(address: &'a str, _: &dyn Values) -> askama::Result<Encoded<'a>> {
-    Ok(Encoded(query_value(address)))
+pub(crate) fn query<'a>(address: &'a str, _: &dyn Values) -> askama::Result<Safe<Encoded<'a>>> {
+    Ok(Safe(Encoded::new(address)))
 }
 
 /// The same, outside of a template. Slashes too: an address in an address must not pass for where
@@ -31,26 +31,48 @@ pub(crate) fn query_value(address: &str) -> PercentEncode<'_> {
 
 /// A name with escapes in place of all that could mean something in an address, or in HTML: it can
 /// be written as it is.
-pub(crate) struct Encoded<'a>(PercentEncode<'a>);
+pub(crate) enum Encoded<'a> {
+    /// There is nothing to escape, as in most names and in all slugs.
+    Plain(&'a str),
+    /// There is.
+    Escaped(PercentEncode<'a>),
+}
 
-impl fmt::Display for Encoded<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+impl<'a> Encoded<'a> {
+    fn new(name: &'a str) -> Self {
+        if escape::is_plain_in_address(name) {
+            Self::Plain(name)
+        } else {
+            Self::Escaped(query_value(name))
+        }
     }
 }
 
-impl HtmlSafe for Encoded<'_> {}
+impl fmt::Display for Encoded<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain(name) => f.write_str(name),
+            Self::Escaped(pieces) => pieces.fmt(f),
+        }
+    }
+}
 
 impl FastWritable for Encoded<'_> {
     fn write_into(&self, to: &mut dyn fmt::Write, _: &dyn Values) -> askama::Result<()> {
-        Ok(self.0.clone().try_for_each(|piece| to.write_str(piece))?)
+        match self {
+            Self::Plain(name) => to.write_str(name)?,
+            Self::Escaped(pieces) => {
+                pieces.clone().try_for_each(|piece| to.write_str(piece))?;
+            }
+        }
+        Ok(())
     }
 }
 
 /// The day of a point in time: `January 20, 2026`.
 #[filter_fn]
-pub(crate) fn day(time: &Timestamp, _: &dyn Values) -> askama::Result<Day> {
-    Ok(Day((*time).into()))
+pub(crate) fn day(time: &Timestamp, _: &dyn Values) -> askama::Result<Safe<Day>> {
+    Ok(Safe(Day((*time).into())))
 }
 
 /// What becomes of a job.
@@ -106,9 +128,6 @@ impl fmt::Display for Day {
         write!(f, "{month} {}, {}", self.0.day(), self.0.year())
     }
 }
-
-/// It consists of letters, digits, a blank and a comma.
-impl HtmlSafe for Day {}
 
 #[cfg(test)]
 mod tests {

@@ -106,6 +106,8 @@ pub(crate) fn html(status: StatusCode, page: &impl Template) -> Response {
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
     let headers = response.headers_mut();
+    // These, those that the server adds, and a cookie: room for all of them at once.
+    headers.reserve(10);
     if status == StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
     }

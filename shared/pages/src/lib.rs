@@ -15,6 +15,7 @@ mod auth;
 mod cookie;
 mod editor;
 mod error;
+mod escape;
 mod feed;
 mod filters;
 mod flash;
@@ -92,7 +93,7 @@ pub const ROUTES: &[&str] = &[
 ];
 
 /// All pages, on any implementation of the port. Meant to stand at the root of a server; an API may
-/// be nested beside it, and keeps its own answers to unknown routes.
+/// be merged with it, and keeps its own answers to unknown routes.
 pub fn router<C: Conduit>(port: C, settings: Settings) -> Router {
     let app = App { port, settings };
     // What changes something stands here, where no other site can reach it.

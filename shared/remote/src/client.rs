@@ -17,6 +17,7 @@ use http::{
     HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri,
     header::{CONTENT_TYPE, RETRY_AFTER},
 };
+use metrics::Counter;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::timeout;
 use tracing::{Span, field::Empty};
@@ -40,6 +41,8 @@ const READY_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub(crate) struct Client {
     connections: Arc<Connections>,
+    /// [`BACKEND_CALLS`], looked up once.
+    calls: Counter,
 }
 
 /// Whether a call may be sent a second time, as the port's documentation says of each.
@@ -69,7 +72,8 @@ type Attempt = std::result::Result<Response<Bytes>, Fault>;
 
 impl Client {
     pub(crate) fn new(backend: Address, version: HttpVersion) -> Self {
-        Self { connections: Arc::new(Connections::new(backend, version)) }
+        let calls = metrics::counter!(BACKEND_CALLS);
+        Self { connections: Arc::new(Connections::new(backend, version)), calls }
     }
 
     pub(crate) async fn ready(&self) -> Result<()> {
@@ -185,7 +189,7 @@ impl Client {
             http.response.status_code = Empty,
         );
         let request = call.request(caller, &span)?;
-        metrics::counter!(BACKEND_CALLS).increment(1);
+        self.calls.increment(1);
         // On the heap, because everybody copies it who awaits it as part of a future of their own.
         let sent = Box::pin(self.connections.send(request));
         let answer = timeout(left, sent).await;

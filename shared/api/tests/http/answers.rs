@@ -112,7 +112,7 @@ async fn list_items_have_no_body_and_articles_have_one() {
 }
 
 async fn tags_in_trouble(error: Error) -> Answer {
-    let request = Request::get("/tags").body(Body::empty()).unwrap();
+    let request = Request::get("/api/tags").body(Body::empty()).unwrap();
     send(api::router(InTrouble::new(error)), request).await
 }
 
@@ -136,7 +136,7 @@ async fn a_fault_of_ours_is_not_explained_to_strangers() {
 async fn token_number_and_budget_reach_the_port() {
     let port = InTrouble::new(Error::Internal(String::new()));
     let request = |budget: Option<&str>| {
-        let request = Request::get("/user")
+        let request = Request::get("/api/user")
             .header("authorization", "Token t0ken")
             .header("x-request-id", "number-7");
         match budget {

@@ -7,7 +7,7 @@ use axum::{
 use conduit::{Error, Outcome};
 use contract::in_memory::InMemory;
 
-use crate::support::{InTrouble, JSON, ask_at, at_its_place, dataset, router};
+use crate::support::{InTrouble, JSON, ask_at, dataset, router};
 
 const APP: &str = "https://app.example.com";
 const OTHER: &str = "https://evil.example.com";
@@ -15,7 +15,7 @@ const OTHER: &str = "https://evil.example.com";
 fn open_to(origins: &[&str], api: Router) -> Router {
     let origins = origins.iter().map(|&origin| origin.to_owned()).collect();
     let cors = api::Cors::new(&api::CorsArgs { origins }).unwrap();
-    at_its_place(cors.around(api))
+    cors.around(api)
 }
 
 fn open() -> Router {

@@ -50,7 +50,9 @@ async fn the_document_and_the_router_have_the_same_operations() {
     }
     // And no path of the router is missing: they stand in one list in one file.
     let source = include_str!("../../src/lib.rs");
-    let routes = source.lines().filter(|line| line.trim_start().starts_with(".route(")).count();
+    let lines = source.lines().map(str::trim_start);
+    let routes =
+        lines.filter(|line| line.starts_with(".route(") && !line.contains("unknown")).count();
     assert_eq!(routes, described.len() + DESCRIPTION.len());
     assert_eq!(api::ROUTES.len(), routes);
     for path in api::ROUTES {

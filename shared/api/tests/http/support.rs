@@ -28,11 +28,7 @@ pub(crate) fn dataset() -> Dataset {
 
 /// The API over an app that works, as a server has it.
 pub(crate) fn router() -> Router {
-    at_its_place(api::router(InMemory::new(&dataset())))
-}
-
-pub(crate) fn at_its_place(api: Router) -> Router {
-    Router::new().nest_service("/api", api)
+    api::router(InMemory::new(&dataset()))
 }
 
 pub(crate) struct Answer {

@@ -7,7 +7,7 @@ use axum::{
     body::{self, Body},
 };
 use bytes::Bytes;
-use conduit::{Conduit, wire::API};
+use conduit::Conduit;
 use contract::parity::{Answer, Arm, Target};
 use http::HeaderValue;
 use pages::Settings;
@@ -31,8 +31,7 @@ pub(crate) fn settings() -> Settings {
 
 /// One server for everything.
 pub(crate) fn monolith(here: impl Conduit) -> Architecture {
-    let server =
-        Router::new().nest(API, api::router(here.clone())).merge(pages::router(here, settings()));
+    let server = api::router(here.clone()).merge(pages::router(here, settings()));
     Architecture { pages: server.clone(), api: server, _backend: None }
 }
 
@@ -46,7 +45,7 @@ pub(crate) async fn split_by(
     client: impl Fn(SocketAddr) -> Remote,
     here: impl Conduit,
 ) -> Architecture {
-    let api = Router::new().nest(API, api::router(here.clone()));
+    let api = api::router(here.clone());
     let backend = Served::api(here).await;
     let pages = pages::router(client(backend.address), settings());
     Architecture { pages, api, _backend: Some(backend) }

@@ -61,7 +61,7 @@ pub(crate) fn api(port: impl Conduit) -> Router {
             Err(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     };
-    Router::new().nest(conduit::wire::API, api::router(port)).route("/readyz", get(ready))
+    api::router(port).route("/readyz", get(ready))
 }
 
 /// A client of whatever listens, or will listen, at this address.
