@@ -125,6 +125,31 @@ mod tests {
     use super::*;
 
     #[test]
+    fn each_route_and_each_class_of_status_is_counted_by_itself() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let shown = recorder.handle();
+        metrics::with_local_recorder(&recorder, || {
+            let (home, article) = (Meters::of("/"), Meters::of("/article/{slug}"));
+            for status in [StatusCode::OK, StatusCode::NOT_FOUND, StatusCode::OK] {
+                home.answered(status, Duration::from_millis(1));
+            }
+            article.answered(StatusCode::SERVICE_UNAVAILABLE, Duration::from_millis(1));
+        });
+        let shown = shown.render();
+        for line in [
+            r#"conduit_http_requests_total{status="2xx"} 2"#,
+            r#"conduit_http_requests_total{status="4xx"} 1"#,
+            r#"conduit_http_requests_total{status="5xx"} 1"#,
+            r#"conduit_http_request_seconds_count{route="/",status="2xx"} 2"#,
+            r#"conduit_http_request_seconds_count{route="/",status="4xx"} 1"#,
+            r#"conduit_http_request_seconds_count{route="/article/{slug}",status="5xx"} 1"#,
+        ] {
+            assert!(shown.lines().any(|it| it == line), "{line}\n{shown}");
+        }
+        assert!(!shown.contains("3xx"), "what never happened is not listed: {shown}");
+    }
+
+    #[test]
     fn a_process_uses_memory() {
         assert!(resident_memory() > Some(100_000));
     }
