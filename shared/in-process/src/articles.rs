@@ -39,9 +39,8 @@ struct SummaryRow {
 
 /// An article of a list, with the number of all that match. They come together, because to ask for
 /// a number costs about as much as to ask for a whole list.
-#[derive(FromRow, Deserialize)]
+#[derive(Deserialize)]
 struct ListedRow {
-    #[sqlx(flatten)]
     summary: SummaryRow,
     total: i64,
 }
@@ -54,12 +53,49 @@ macro_rules! summary_json {
     };
 }
 
+/// The columns of a [`SummaryRow`] in their order; and whatever comes after them.
+macro_rules! columns {
+    ($($more:ty)?) => {
+        (String, String, String, Json<Vec<String>>, DateTime<Utc>, DateTime<Utc>, i64, bool,
+         String, Option<String>, Option<String>, bool, $($more)?)
+    };
+}
+
 impl Listed for SummaryRow {
     const JSON: &str = summary_json!();
+
+    type Columns = columns!();
 }
 
 impl Listed for ListedRow {
     const JSON: &str = concat!("json_array(", summary_json!(), ", total)");
+
+    type Columns = columns!(i64);
+}
+
+impl From<columns!()> for SummaryRow {
+    fn from(columns: columns!()) -> Self {
+        let (slug, title, description, tag_list, created_at, updated_at, ..) = columns;
+        let (.., favorites_count, favorited, username, bio, image, following) = columns;
+        let author = (username, bio, image, following).into();
+        Self {
+            slug,
+            title,
+            description,
+            tag_list,
+            created_at,
+            updated_at,
+            favorites_count,
+            favorited,
+            author,
+        }
+    }
+}
+
+impl From<columns!(i64)> for ListedRow {
+    fn from((a, b, c, d, e, f, g, h, i, j, k, l, total): columns!(i64)) -> Self {
+        Self { summary: (a, b, c, d, e, f, g, h, i, j, k, l).into(), total }
+    }
 }
 
 /// An article with its text.

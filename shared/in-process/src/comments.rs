@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use conduit::{Caller, Comment, Error, NewComment, Outcome, Profile, Resource, Result};
 use serde::Deserialize;
-use sqlx::{FromRow, QueryBuilder};
+use sqlx::QueryBuilder;
 
 use crate::{
     InProcess,
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// A comment with its author, or only nulls: the one row of an article without comments.
-#[derive(FromRow, Deserialize)]
+#[derive(Deserialize)]
 struct CommentRow {
     id: Option<i64>,
     created_at: Option<DateTime<Utc>>,
@@ -34,6 +34,27 @@ struct CommentRow {
 impl Listed for CommentRow {
     const JSON: &str =
         "json_array(id, created_at, updated_at, body, username, bio, image, following)";
+
+    type Columns = CommentColumns;
+}
+
+/// The columns of a [`CommentRow`] in their order.
+type CommentColumns = (
+    Option<i64>,
+    Option<DateTime<Utc>>,
+    Option<DateTime<Utc>>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    bool,
+);
+
+impl From<CommentColumns> for CommentRow {
+    fn from(columns: CommentColumns) -> Self {
+        let (id, created_at, updated_at, body, username, bio, image, following) = columns;
+        Self { id, created_at, updated_at, body, username, bio, image, following }
+    }
 }
 
 impl CommentRow {
@@ -109,7 +130,7 @@ pub(crate) async fn add(
     let id: i64 = in_tx!(&mut tx, db => sqlx::query_scalar(INSERT)
         .bind(article.id).bind(author).bind(now).bind(&new.body).fetch_one(db).await)
     .map_err(db_error::by_account)?;
-    let row: CommentRow = in_tx!(&mut tx, db => {
+    let row: CommentColumns = in_tx!(&mut tx, db => {
         let mut query = QueryBuilder::new("");
         push_comment!(query, author);
         query.push(" from comment c join account u on u.id = c.author_id where c.id = ");
@@ -119,7 +140,7 @@ pub(crate) async fn add(
     let job = synthetic::with_comment(app, &mut tx, id, caller.request_id.as_str()).await;
     job.map_err(db_error::in_transaction)?;
     let missing = || Error::Internal("a new comment is all nulls".to_owned());
-    Ok((tx, row.comment().ok_or_else(missing)?))
+    Ok((tx, CommentRow::from(row).comment().ok_or_else(missing)?))
 }
 
 /// Nothing is counted and nothing hangs on a comment, so one statement is enough to delete it, once

@@ -12,10 +12,14 @@ use serde::{
     de::{DeserializeOwned, Error},
 };
 
-/// A row that can also come as JSON: an array with the fields in their order.
-pub(crate) trait Listed {
-    /// The expression that makes the array, over the row's columns.
+/// A row that is taken by the order of its columns, from either database. (By their names, PostgreSQL's
+/// driver would look each of them up again in each row.)
+pub(crate) trait Listed: From<Self::Columns> {
+    /// The expression that makes a JSON array of the row's columns.
     const JSON: &'static str;
+
+    /// What PostgreSQL sends: a tuple of the same.
+    type Columns;
 }
 
 /// Fetches all rows of a query: `fetch_all!(db, Row, query => { query.push(…); })`, where the block
@@ -35,7 +39,9 @@ macro_rules! fetch_all {
             $crate::db::Db::Postgres(pool) => {
                 let mut $query = sqlx::QueryBuilder::<sqlx::Postgres>::new("");
                 $build
-                $query.build_query_as::<$row>().fetch_all(pool).await
+                type Columns = <$row as $crate::listing::Listed>::Columns;
+                let rows = $query.build_query_as::<Columns>().fetch_all(pool).await;
+                rows.map(|rows| rows.into_iter().map(<$row>::from).collect::<Vec<_>>())
             }
         };
         statement.ended(&result);

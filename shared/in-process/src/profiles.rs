@@ -22,6 +22,15 @@ pub(crate) struct ProfileRow {
     following: bool,
 }
 
+/// The same by the order of the columns: name, bio, picture, whether it is followed.
+pub(crate) type ProfileColumns = (String, Option<String>, Option<String>, bool);
+
+impl From<ProfileColumns> for ProfileRow {
+    fn from((username, bio, image, following): ProfileColumns) -> Self {
+        Self { username, bio, image, following }
+    }
+}
+
 impl From<ProfileRow> for Profile {
     fn from(row: ProfileRow) -> Self {
         let ProfileRow { username, bio, image, following } = row;

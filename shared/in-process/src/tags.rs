@@ -3,21 +3,27 @@
 use conduit::Result;
 
 use serde::Deserialize;
-use sqlx::FromRow;
 
 use crate::{
     InProcess, db_error,
     listing::{Listed, fetch_all},
 };
 
-/// The name of a tag. Without a name of its own, so that PostgreSQL's driver takes the first column, and
-/// does not look for one of that name in each of many short rows.
-#[derive(FromRow, Deserialize)]
+/// The name of a tag.
+#[derive(Deserialize)]
 #[serde(transparent)]
 struct TagRow(String);
 
 impl Listed for TagRow {
     const JSON: &str = "name";
+
+    type Columns = (String,);
+}
+
+impl From<(String,)> for TagRow {
+    fn from((name,): (String,)) -> Self {
+        Self(name)
+    }
 }
 
 pub(crate) async fn list(app: &InProcess) -> Result<Vec<String>> {
