@@ -59,7 +59,8 @@ const CARD: Card = Card {
                     predictions says so, refuted when it lies beyond, even with that taken off by \
                     which right predictions would be off, since the means are that they are held \
                     against. Of their 90 % intervals at least 80 % hold: supported or refuted when \
-                    the whole 95 % interval of that share says so (Wilson's). All five are inconclusive where the machine's speed changed by \
+                    the whole 95 % interval of that share says so (Wilson's). All five are \
+                    inconclusive where the machine's speed changed by \
                     more than 10 % between the samples, the setups that are known and those that are \
                     predicted: as the generator's CPU for a request tells, at the same rate.",
     refuted_by: "Intervals that end below + 5 % on every mix.",
