@@ -72,8 +72,9 @@ pub(crate) struct Meters {
 }
 
 impl Meters {
-    pub(crate) fn of(route: &'static str) -> Self {
-        Self { route, by_class: Default::default() }
+    /// As long as the process lives, as labels do.
+    pub(crate) fn of(route: &'static str) -> &'static Self {
+        Box::leak(Box::new(Self { route, by_class: Default::default() }))
     }
 
     /// The route, as it was given.

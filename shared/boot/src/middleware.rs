@@ -90,20 +90,19 @@ impl Service<Request> for Around {
         if health::PATHS.contains(&request.uri().path()) {
             return Box::pin(self.health.call(request));
         }
-        let (app, known) = (self.app.clone(), self.known.clone());
-        Box::pin(async move { Ok(handle(&known, app, request).await) })
+        Box::pin(handle(self.known.clone(), self.app.clone(), request))
     }
 }
 
-async fn handle(known: &Knowledge, app: Router, mut request: Request) -> Response {
+/// (A function with one block and not an `async fn`, nor several: each would keep its arguments twice,
+/// and this is copied to the heap for every request. See `docs/performance.md`.)
+fn handle(
+    known: Arc<Knowledge>,
+    mut app: Router,
+    mut request: Request,
+) -> impl Future<Output = Result<Response, Infallible>> + Send {
     // 1. A number: taken over from the server in front of us, or new.
-    let given = wire::to_request_id(request.headers())
-        .and_then(|_| request.headers().get(wire::REQUEST_ID).cloned());
-    let id = given.unwrap_or_else(|| {
-        let id = new_request_id();
-        request.headers_mut().insert(wire::REQUEST_ID, id.clone());
-        id
-    });
+    let id = number(&mut request);
     if !request.method().is_safe() {
         // (Nobody reads the body of what only asks; that axum has a limit of its own for it will do.)
         DefaultBodyLimit::max(MAX_BODY).apply(&mut request);
@@ -112,30 +111,58 @@ async fn handle(known: &Knowledge, app: Router, mut request: Request) -> Respons
     let (came, meters) = (Instant::now(), known.routes.find(request.uri().path()));
     let span = span(&request, meters.route(), &id);
 
-    // 2. A place among those that are being answered, until the answer is there.
-    let mut response = match known.in_flight.admit() {
-        Some(_place) => {
-            let answer = answer(known.lab.as_ref(), app, request, is_api, &id);
-            answer.instrument(span.clone()).await
-        }
-        None => turn_away(is_api),
-    };
+    async move {
+        // 2. A place among those that are being answered, until the answer is there.
+        let mut response = match known.in_flight.admit() {
+            Some(_place) => {
+                // 3. An effect of known size, if the lab planted one, and then the handler.
+                if let Some(lab) = &known.lab {
+                    lab.spin();
+                    lab.wait().await;
+                }
+                // It keeps to the caller's budget by itself; the limit here ends what no budget
+                // covers, such as a body that never arrives. A panic ends one request, not the server.
+                let answer = AssertUnwindSafe(app.call(request)).catch_unwind();
+                let answer = tokio::time::timeout(wire::MAX_BUDGET, answer);
+                match answer.instrument(span.clone()).await {
+                    Ok(Ok(Ok(response))) => response,
+                    Ok(Err(_panic)) => {
+                        tracing::error!(request_id = ?id, "a handler panicked");
+                        failure(is_api, &Error::Internal(String::new()))
+                    }
+                    Err(_elapsed) => failure(is_api, &Error::Unavailable(Outcome::Unknown)),
+                }
+            }
+            None => turn_away(is_api),
+        };
 
-    // 4. The books.
-    if let Some(wire::Detail(detail)) = response.extensions().get() {
-        tracing::error!(request_id = ?id, detail, "an internal error");
+        // 4. The books.
+        if let Some(wire::Detail(detail)) = response.extensions().get() {
+            tracing::error!(request_id = ?id, detail, "an internal error");
+        }
+        response.headers_mut().insert(wire::REQUEST_ID, id);
+        if known.stop.has_begun() {
+            // Whoever comes back is to come by a new connection, and so to another server.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        span.record("http.response.status_code", response.status().as_u16());
+        if response.status().is_server_error() {
+            span.record("otel.status_code", "ERROR");
+        }
+        meters.answered(response.status(), came.elapsed());
+        Ok(response)
     }
-    response.headers_mut().insert(wire::REQUEST_ID, id);
-    if known.stop.has_begun() {
-        // Whoever comes back is to come by a new connection, and so to another server.
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    span.record("http.response.status_code", response.status().as_u16());
-    if response.status().is_server_error() {
-        span.record("otel.status_code", "ERROR");
-    }
-    meters.answered(response.status(), came.elapsed());
-    response
+}
+
+/// The number that the request has, or gets.
+fn number(request: &mut Request) -> HeaderValue {
+    let given = wire::to_request_id(request.headers())
+        .and_then(|_| request.headers().get(wire::REQUEST_ID).cloned());
+    given.unwrap_or_else(|| {
+        let id = new_request_id();
+        request.headers_mut().insert(wire::REQUEST_ID, id.clone());
+        id
+    })
 }
 
 /// The request in a trace: under the span that it says it comes from, or as the first one.
@@ -152,31 +179,6 @@ fn span(request: &Request, route: &'static str, id: &HeaderValue) -> Span {
     );
     wire::trace::to_span(request.headers(), &span);
     span
-}
-
-/// 3. An effect of known size, if the lab planted one, and then the handler.
-async fn answer(
-    lab: Option<&LabFile>,
-    mut app: Router,
-    request: Request,
-    is_api: bool,
-    id: &HeaderValue,
-) -> Response {
-    if let Some(lab) = lab {
-        lab.spin();
-        lab.wait().await;
-    }
-    // It keeps to the caller's budget by itself; the limit here ends what no budget covers, such as
-    // a body that never arrives. A panic ends one request, not the server.
-    let answer = AssertUnwindSafe(app.call(request)).catch_unwind();
-    match tokio::time::timeout(wire::MAX_BUDGET, answer).await {
-        Ok(Ok(Ok(response))) => response,
-        Ok(Err(_panic)) => {
-            tracing::error!(request_id = ?id, "a handler panicked");
-            failure(is_api, &Error::Internal(String::new()))
-        }
-        Err(_elapsed) => failure(is_api, &Error::Unavailable(Outcome::Unknown)),
-    }
 }
 
 fn turn_away(is_api: bool) -> Response {

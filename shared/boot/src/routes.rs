@@ -14,8 +14,8 @@ const NONE: &str = "none";
 
 /// Finds a path's route, and the meters of its requests.
 pub(crate) struct Finder {
-    routes: Router<Meters>,
-    none: Meters,
+    routes: Router<&'static Meters>,
+    none: &'static Meters,
 }
 
 impl Finder {
@@ -25,7 +25,6 @@ impl Finder {
         let mut finder = Self { routes: Router::new(), none: Meters::of(NONE) };
         for (prefix, routes) in routes {
             for route in *routes {
-                // Labels live as long as the process does.
                 let whole: &'static str = format!("{prefix}{route}").leak();
                 finder.routes.insert(whole, Meters::of(whole))?;
             }
@@ -34,8 +33,8 @@ impl Finder {
     }
 
     /// The meters of the route that a path takes.
-    pub(crate) fn find(&self, path: &str) -> &Meters {
-        self.routes.at(path).map_or(&self.none, |found| found.value)
+    pub(crate) fn find(&self, path: &str) -> &'static Meters {
+        self.routes.at(path).map_or(self.none, |found| found.value)
     }
 }
 

@@ -127,40 +127,47 @@ impl Visit {
     /// The navigation bar's call runs beside those of the page. They all run to their end even if
     /// one fails (`join!` and not `try_join!`), so that a page costs the same number of calls in
     /// every wiring and every run.
-    pub(crate) async fn show<C: Conduit, P: Page<C>>(self, app: &App<C>, page: P) -> Response {
-        self.show_as(StatusCode::OK, app, page).await
+    pub(crate) fn show<C: Conduit, P: Page<C>>(
+        self,
+        app: &App<C>,
+        page: P,
+    ) -> impl Future<Output = Response> + Send {
+        self.show_as(StatusCode::OK, app, page)
     }
 
     /// Answers with a page that has its own status, if it can be shown at all.
-    pub(crate) async fn show_as<C: Conduit, P: Page<C>>(
+    pub(crate) fn show_as<C: Conduit, P: Page<C>>(
         mut self,
         status: StatusCode,
         app: &App<C>,
         page: P,
-    ) -> Response {
-        let elsewhere = page.guests_go_to(self.here());
-        if let (Some(elsewhere), None) = (&elsewhere, &self.caller.token) {
-            return see_other(elsewhere);
-        }
-        let (mut viewer, mut content) =
-            tokio::join!(viewer(&app.port, &self.caller), page.load(&app.port, &self.caller));
-        let bad_session = self.caller.token.is_some()
-            && (viewer.as_ref().is_err_and(is_bad_token)
-                || matches!(&content, Err(PageError::Port(error)) if is_bad_token(error)));
-        if bad_session {
-            // Every call answered that the token is no good. To this visitor that means: signed
-            // out. One more round as a guest, and the browser is told to drop the cookie.
-            if let Some(elsewhere) = elsewhere {
-                return signed_out(see_other(&elsewhere), app.settings);
+    ) -> impl Future<Output = Response> + Send {
+        // (What an `async fn` is given it would keep twice.)
+        async move {
+            let elsewhere = page.guests_go_to(self.here());
+            if let (Some(elsewhere), None) = (&elsewhere, &self.caller.token) {
+                return see_other(elsewhere);
             }
-            self.caller.token = None;
-            (viewer, content) = (Ok(Viewer::Guest), page.load(&app.port, &self.caller).await);
+            let (mut viewer, mut content) =
+                tokio::join!(viewer(&app.port, &self.caller), page.load(&app.port, &self.caller));
+            let bad_session = self.caller.token.is_some()
+                && (viewer.as_ref().is_err_and(is_bad_token)
+                    || matches!(&content, Err(PageError::Port(error)) if is_bad_token(error)));
+            if bad_session {
+                // Every call answered that the token is no good. To this visitor that means: signed
+                // out. One more round as a guest, and the browser is told to drop the cookie.
+                if let Some(elsewhere) = elsewhere {
+                    return signed_out(see_other(&elsewhere), app.settings);
+                }
+                self.caller.token = None;
+                (viewer, content) = (Ok(Viewer::Guest), page.load(&app.port, &self.caller).await);
+            }
+            let mut response = self.answer(status, page, viewer, content);
+            if self.flash.is_some() {
+                response.headers_mut().append(header::SET_COOKIE, Flash::said(app.settings));
+            }
+            if bad_session { signed_out(response, app.settings) } else { response }
         }
-        let mut response = self.answer(status, page, viewer, content);
-        if self.flash.is_some() {
-            response.headers_mut().append(header::SET_COOKIE, Flash::said(app.settings));
-        }
-        if bad_session { signed_out(response, app.settings) } else { response }
     }
 
     /// The page, or why there is none.
@@ -219,7 +226,8 @@ async fn viewer<C: Conduit>(port: &C, caller: &Caller) -> conduit::Result<Viewer
     if caller.token.is_none() {
         return Ok(Viewer::Guest);
     }
-    match port.current_user(caller).await {
+    // On the heap, so that it takes no place in what guests wait for.
+    match Box::pin(port.current_user(caller)).await {
         Ok(user) => Ok(Viewer::Known(user)),
         Err(Error::Unavailable(_)) => Ok(Viewer::Unreachable),
         Err(error) => Err(error),

@@ -4,6 +4,7 @@ use std::{
     fmt::Display,
     hash::{BuildHasher, RandomState},
     io,
+    pin::Pin,
     sync::Arc,
     time::Duration,
 };
@@ -154,24 +155,33 @@ impl Client {
     }
 
     /// Makes the call, and answers with what a successful one brought.
-    async fn call(&self, caller: &Caller, repeat: Repeat, call: Call) -> Result<Response<Bytes>> {
-        let mut answer = self.attempt(caller, &call).await;
-        if repeat != Repeat::Never && worth_repeating(&answer) {
-            let pause = pause();
-            if pause < caller.remaining() {
-                tokio::time::sleep(pause).await;
-                answer = self.attempt(caller, &call).await;
+    ///
+    /// On the heap, because everybody copies it who awaits it as part of a future of their own.
+    fn call<'a>(
+        &'a self,
+        caller: &'a Caller,
+        repeat: Repeat,
+        call: Call,
+    ) -> Pin<Box<dyn Future<Output = Result<Response<Bytes>>> + Send + 'a>> {
+        Box::pin(async move {
+            let mut answer = self.attempt(caller, &call).await;
+            if repeat != Repeat::Never && worth_repeating(&answer) {
+                let pause = pause();
+                if pause < caller.remaining() {
+                    tokio::time::sleep(pause).await;
+                    answer = self.attempt(caller, &call).await;
+                }
             }
-        }
-        match answer {
-            Ok(answer) if answer.status().is_success() => Ok(answer),
-            Ok(answer) => Err(refusal(&answer, repeat)),
-            Err(fault) => {
-                let request_id = caller.request_id.as_str();
-                tracing::warn!(request_id, %fault, "the backend gave no answer");
-                Err(fault.meaning(repeat))
+            match answer {
+                Ok(answer) if answer.status().is_success() => Ok(answer),
+                Ok(answer) => Err(refusal(&answer, repeat)),
+                Err(fault) => {
+                    let request_id = caller.request_id.as_str();
+                    tracing::warn!(request_id, %fault, "the backend gave no answer");
+                    Err(fault.meaning(repeat))
+                }
             }
-        }
+        })
     }
 
     /// Sends the call once and takes in the whole answer, within what is left of the budget.
@@ -190,9 +200,7 @@ impl Client {
         );
         let request = call.request(caller, &span)?;
         self.calls.increment(1);
-        // On the heap, because everybody copies it who awaits it as part of a future of their own.
-        let sent = Box::pin(self.connections.send(request));
-        let answer = timeout(left, sent).await;
+        let answer = timeout(left, self.connections.send(request)).await;
         let answer = answer.unwrap_or(Err(Fault::TimedOut));
         match &answer {
             Ok(answer) => _ = span.record("http.response.status_code", answer.status().as_u16()),

@@ -99,33 +99,39 @@ impl Connections {
 
     /// Sends a request, whose URI is a path, and takes in the whole answer. Who gives up waiting,
     /// by dropping this, closes the connection for all later calls.
-    pub(crate) async fn send(&self, mut request: Request<Body>) -> Result<Response<Bytes>, Fault> {
-        self.name.put_into(&mut request).map_err(Fault::Connect)?;
-        loop {
-            let kept = self.pool.kept().await;
-            let is_new = kept.is_none();
-            let mut connection = match kept {
-                Some(connection) => connection,
-                // Seldom, and large: on the heap, so that it is no part of what each call takes.
-                None => Box::pin(self.connect()).await.map_err(Fault::Connect)?,
-            };
-            let mut error = match connection.try_send(request).await {
-                Ok(answer) => {
-                    let answer = whole(answer).await?;
-                    self.pool.keep(connection);
-                    return Ok(answer);
-                }
-                Err(error) => error,
-            };
-            // If the backend hung up before a byte was sent, the request comes back. A connection
-            // that had lain idle may end like that at any time; it says nothing about the next one.
-            request = match error.take_message() {
-                None => return Err(Fault::Broken(error.into_error())),
-                Some(_) if is_new => {
-                    return Err(Fault::Connect(io::Error::other(error.into_error())));
-                }
-                Some(unsent) => unsent,
-            };
+    pub(crate) fn send(
+        &self,
+        mut request: Request<Body>,
+    ) -> impl Future<Output = Result<Response<Bytes>, Fault>> + Send {
+        // (What an `async fn` is given it would keep twice.)
+        async move {
+            self.name.put_into(&mut request).map_err(Fault::Connect)?;
+            loop {
+                let kept = self.pool.kept().await;
+                let is_new = kept.is_none();
+                let mut connection = match kept {
+                    Some(connection) => connection,
+                    // Seldom, and large: on the heap, so that it is no part of what each call takes.
+                    None => Box::pin(self.connect()).await.map_err(Fault::Connect)?,
+                };
+                let mut error = match connection.try_send(request).await {
+                    Ok(answer) => {
+                        let answer = whole(answer).await?;
+                        self.pool.keep(connection);
+                        return Ok(answer);
+                    }
+                    Err(error) => error,
+                };
+                // If the backend hung up before a byte was sent, the request comes back. A connection
+                // that had lain idle may end like that at any time; it says nothing about the next one.
+                request = match error.take_message() {
+                    None => return Err(Fault::Broken(error.into_error())),
+                    Some(_) if is_new => {
+                        return Err(Fault::Connect(io::Error::other(error.into_error())));
+                    }
+                    Some(unsent) => unsent,
+                };
+            }
         }
     }
 

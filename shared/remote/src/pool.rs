@@ -13,6 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::future::Either;
 use http::{Request, Response};
 use hyper::{
     body::Incoming,
@@ -118,13 +119,13 @@ fn take(idle: &Mutex<VecDeque<Idle>>) -> Option<http1::SendRequest<Body>> {
 
 impl Connection {
     /// Sends a request. It comes back where it certainly was not sent.
-    pub(crate) async fn try_send(
+    pub(crate) fn try_send(
         &mut self,
         request: Request<Body>,
-    ) -> Result<Response<Incoming>, TrySendError<Request<Body>>> {
+    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Body>>>> + use<> {
         match self {
-            Self::Own(connection) => connection.try_send_request(request).await,
-            Self::Shared(share) => share.connection.try_send_request(request).await,
+            Self::Own(connection) => Either::Left(connection.try_send_request(request)),
+            Self::Shared(share) => Either::Right(share.connection.try_send_request(request)),
         }
     }
 }
