@@ -25,7 +25,7 @@ use tracing::{Span, field::Empty};
 
 use crate::{
     args::{Address, HttpVersion},
-    connections::{Body, Connections, Fault},
+    connections::{Connections, Fault},
 };
 
 /// Name of the counter of requests that were sent for calls of the port, repetitions included.
@@ -78,7 +78,7 @@ impl Client {
     }
 
     pub(crate) async fn ready(&self) -> Result<()> {
-        let mut request = Request::new(Body::default());
+        let mut request = Request::new(Bytes::new());
         *request.uri_mut() = Uri::from_static(READY);
         match timeout(READY_TIMEOUT, self.connections.send(request)).await {
             Ok(Ok(answer)) if answer.status().is_success() => Ok(()),
@@ -221,8 +221,8 @@ impl Call {
     }
 
     /// What is sent now: the budget that goes along has become smaller since the last attempt.
-    fn request(&self, caller: &Caller, span: &Span) -> std::result::Result<Request<Body>, Fault> {
-        let mut request = Request::new(Body::new(self.body.clone()));
+    fn request(&self, caller: &Caller, span: &Span) -> std::result::Result<Request<Bytes>, Fault> {
+        let mut request = Request::new(self.body.clone());
         *request.method_mut() = self.method.clone();
         // Nothing but its length can be wrong with it.
         let target = Uri::try_from(self.target.as_str());

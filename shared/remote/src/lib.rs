@@ -10,7 +10,8 @@
 mod args;
 mod client;
 mod connections;
-mod pool;
+mod http1;
+mod http2;
 
 use conduit::{
     Article, ArticlePage, ArticleSummary, ArticleUpdate, Caller, Comment, Conduit, Credentials,
