@@ -136,13 +136,13 @@ impl Visit {
     }
 
     /// Answers with a page that has its own status, if it can be shown at all.
+    #[expect(clippy::manual_async_fn, reason = "what an `async fn` is given it would keep twice")]
     pub(crate) fn show_as<C: Conduit, P: Page<C>>(
         mut self,
         status: StatusCode,
         app: &App<C>,
         page: P,
     ) -> impl Future<Output = Response> + Send {
-        // (What an `async fn` is given it would keep twice.)
         async move {
             let elsewhere = page.guests_go_to(self.here());
             if let (Some(elsewhere), None) = (&elsewhere, &self.caller.token) {

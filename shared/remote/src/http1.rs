@@ -2,10 +2,9 @@
 //! there are as many as there are calls in flight.
 //!
 //! The protocol is a library's that does no input or output (`ureq-proto`): it says what to send, and
-//! what it has to be given of what comes. Reading and writing is done by whoever makes the call. A
-//! client that is a task of its own for each connection has to be woken for each request, and wakes the
-//! caller for each answer; that was a third of all the code that a frontend ran for a page
-//! (`docs/performance.md`).
+//! what it has to be given of what comes. Reading and writing is done by whoever makes the call. Where a
+//! connection is a task, as it is with hyper, a call hands its request over through a channel and is
+//! woken through another; `docs/performance.md` has what that took.
 
 use std::{
     collections::VecDeque,
@@ -341,3 +340,7 @@ impl Connection {
         came.map(|length| length > 0).map_err(Fault::broken)
     }
 }
+
+#[cfg(test)]
+#[path = "http1_tests.rs"]
+mod tests;
