@@ -14,10 +14,7 @@ use conduit::{
     Caller, Error, Outcome, Resource, Result, Token,
     wire::{self, API, ErrorBody, path, trace},
 };
-use http::{
-    HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri,
-    header::{CONTENT_TYPE, RETRY_AFTER},
-};
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header::CONTENT_TYPE};
 use metrics::Counter;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::timeout;
@@ -25,7 +22,7 @@ use tracing::{Span, field::Empty};
 
 use crate::{
     args::{Address, HttpVersion},
-    connections::{Connections, Fault},
+    connections::{Answer, Connections, Fault},
 };
 
 /// Name of the counter of requests that were sent for calls of the port, repetitions included.
@@ -69,7 +66,7 @@ struct Call {
     operator: Option<(HeaderName, HeaderValue)>,
 }
 
-type Attempt = std::result::Result<Response<Bytes>, Fault>;
+type Attempt = std::result::Result<Answer, Fault>;
 
 impl Client {
     pub(crate) fn new(backend: Address, version: HttpVersion) -> Self {
@@ -81,7 +78,7 @@ impl Client {
         let mut request = Request::new(Bytes::new());
         *request.uri_mut() = Uri::from_static(READY);
         match timeout(READY_TIMEOUT, self.connections.send(request)).await {
-            Ok(Ok(answer)) if answer.status().is_success() => Ok(()),
+            Ok(Ok(answer)) if answer.status.is_success() => Ok(()),
             _ => Err(Error::Unavailable(Outcome::NotDone)),
         }
     }
@@ -135,7 +132,7 @@ impl Client {
     /// Reads what is at this path as it is.
     pub(crate) async fn bytes(&self, caller: &Caller, path: &str) -> Result<Vec<u8>> {
         let answer = self.call(caller, Repeat::Reads, Call::new(Method::GET, path)).await?;
-        Ok(answer.into_body().into())
+        Ok(answer.body.into())
     }
 
     /// Reads the queue, as an operator.
@@ -162,7 +159,7 @@ impl Client {
         caller: &'a Caller,
         repeat: Repeat,
         call: Call,
-    ) -> Pin<Box<dyn Future<Output = Result<Response<Bytes>>> + Send + 'a>> {
+    ) -> Pin<Box<dyn Future<Output = Result<Answer>> + Send + 'a>> {
         Box::pin(async move {
             let mut answer = self.attempt(caller, &call).await;
             if repeat != Repeat::Never && worth_repeating(&answer) {
@@ -173,7 +170,7 @@ impl Client {
                 }
             }
             match answer {
-                Ok(answer) if answer.status().is_success() => Ok(answer),
+                Ok(answer) if answer.status.is_success() => Ok(answer),
                 Ok(answer) => Err(refusal(&answer, repeat)),
                 Err(fault) => {
                     let request_id = caller.request_id.as_str();
@@ -203,7 +200,7 @@ impl Client {
         let answer = timeout(left, self.connections.send(request)).await;
         let answer = answer.unwrap_or(Err(Fault::TimedOut));
         match &answer {
-            Ok(answer) => _ = span.record("http.response.status_code", answer.status().as_u16()),
+            Ok(answer) => _ = span.record("http.response.status_code", answer.status.as_u16()),
             Err(_) => _ = span.record("otel.status_code", "ERROR"),
         }
         answer
@@ -247,9 +244,9 @@ impl Call {
 fn worth_repeating(answer: &Attempt) -> bool {
     match answer {
         Err(fault) => matches!(fault, Fault::Connect(_) | Fault::Broken(_)),
-        Ok(answer) => match answer.status() {
+        Ok(answer) => match answer.status {
             StatusCode::BAD_GATEWAY => true,
-            StatusCode::SERVICE_UNAVAILABLE => !answer.headers().contains_key(RETRY_AFTER),
+            StatusCode::SERVICE_UNAVAILABLE => !answer.has_retry_after,
             _ => false,
         },
     }
@@ -261,13 +258,13 @@ fn pause() -> Duration {
     Duration::from_micros(5_000 + RandomState::new().hash_one(()) % 45_000)
 }
 
-fn content<T: DeserializeOwned>(answer: &Response<Bytes>) -> Result<T> {
+fn content<T: DeserializeOwned>(answer: &Answer) -> Result<T> {
     let wrong = |what: &dyn Display| {
         Error::Internal(format!("the backend's answer is not the contract's: {what}"))
     };
     trace::decode().in_scope(|| {
         // Text is checked once as a whole, and not string by string.
-        let text = str::from_utf8(answer.body()).map_err(|error| wrong(&error))?;
+        let text = str::from_utf8(&answer.body).map_err(|error| wrong(&error))?;
         serde_json::from_str(text).map_err(|error| wrong(&error))
     })
 }
@@ -278,9 +275,9 @@ fn unwritable(error: &dyn Display) -> Error {
 }
 
 /// What an answer means that is no success.
-fn refusal(answer: &Response<Bytes>, repeat: Repeat) -> Error {
-    let body: Option<ErrorBody> = serde_json::from_slice(answer.body()).ok();
-    match wire::to_error(answer.status(), body.map(|body| body.errors)) {
+fn refusal(answer: &Answer, repeat: Repeat) -> Error {
+    let body: Option<ErrorBody> = serde_json::from_slice(&answer.body).ok();
+    match wire::to_error(answer.status, body.map(|body| body.errors)) {
         Error::Unavailable(_) if repeat == Repeat::Reads => Error::Unavailable(Outcome::NotDone),
         // We ask for no routes that the contract doesn't have. So it's not the visitor who is lost.
         Error::NotFound(Resource::Route) => {

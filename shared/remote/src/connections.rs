@@ -7,7 +7,7 @@
 use std::{error::Error, io, path::PathBuf, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, Response, uri::Authority};
+use http::{Request, StatusCode, uri::Authority};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, UnixStream},
@@ -29,6 +29,15 @@ pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The longest answer that is taken in: a confused backend must not fill our memory.
 pub(crate) const MAX_ANSWER: usize = 8 * 1024 * 1024;
+
+/// What the port's client has to know of an answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    /// Whether it says when to come back.
+    pub(crate) has_retry_after: bool,
+    pub(crate) body: Bytes,
+}
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -101,7 +110,7 @@ impl Connections {
 
     /// Sends a request, whose URI is a path, and takes in the whole answer. Who gives up waiting,
     /// by dropping this, closes the connection for all later calls.
-    pub(crate) async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Fault> {
+    pub(crate) async fn send(&self, request: Request<Bytes>) -> Result<Answer, Fault> {
         match &self.by {
             Version::One(pool) => pool.send(&self.to, request).await,
             // On the heap, so that what seldom is used takes no place in every call.

@@ -1,10 +1,9 @@
 //! HTTP/1.1: one call at a time goes over a connection, and takes it out of the pool for as long; so
 //! there are as many as there are calls in flight.
 //!
-//! The protocol is a library's that does no input or output (`ureq-proto`): it says what to send, and
-//! what it has to be given of what comes. Reading and writing is done by whoever makes the call. Where a
-//! connection is a task, as it is with hyper, a call hands its request over through a channel and is
-//! woken through another; `docs/performance.md` has what that took.
+//! Whoever makes a call also reads and writes. Where a connection is a task, as it is with hyper, a call
+//! hands its request over through a channel and is woken through another; `docs/performance.md` has what
+//! that took.
 
 use std::{
     collections::VecDeque,
@@ -17,27 +16,17 @@ use std::{
 };
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use http::{
-    HeaderValue, Request, Response, Version,
-    header::{CONNECTION, CONTENT_LENGTH, HOST},
-    uri::Authority,
-};
+use http::{HeaderValue, Request, StatusCode, uri::Authority};
+use httparse::Status;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
-use ureq_proto::{
-    BodyMode,
-    client::{
-        Call, RecvBodyResult, RecvResponseResult, SendRequestResult,
-        state::{RecvBody, RecvResponse},
-    },
-};
 
-use crate::connections::{Destination, Fault, IDLE_TIMEOUT, MAX_ANSWER, Socket};
+use crate::{
+    connections::{Answer, Destination, Fault, IDLE_TIMEOUT, MAX_ANSWER, Socket},
+    message::{Body, Head, MAX_HEAD, MAX_LINES, put},
+};
 
 /// Room for what comes at once; most answers fit.
 const BUFFER: usize = 16 * 1024;
-
-/// The longest head of an answer.
-const MAX_HEAD: usize = 64 * 1024;
 
 /// Connections that wait for calls, in the order in which they were used last.
 pub(crate) struct Pool {
@@ -55,22 +44,6 @@ struct Idle {
 struct Connection {
     socket: Box<dyn Socket>,
     came: BytesMut,
-}
-
-/// A request as it is sent, and what is to be known of it in order to understand the answer.
-struct Question {
-    bytes: Vec<u8>,
-    call: Call<RecvResponse>,
-}
-
-/// How the body of an answer ends.
-enum Body {
-    /// After so many bytes; and whether another request may follow.
-    Exactly {
-        length: u64,
-        may_go_on: bool,
-    },
-    UntilItEnds(Box<Call<RecvBody>>),
 }
 
 /// What became of writing.
@@ -95,9 +68,8 @@ impl Pool {
         &self,
         to: &Destination,
         request: Request<Bytes>,
-    ) -> Result<Response<Bytes>, Fault> {
-        let Question { bytes, mut call } = Question::new(request, self.host.clone())
-            .map_err(|error| Fault::Connect(io::Error::other(error)))?;
+    ) -> Result<Answer, Fault> {
+        let bytes = put(&request, &self.host);
         loop {
             let kept = self.kept();
             let is_new = kept.is_none();
@@ -113,16 +85,17 @@ impl Pool {
                 Written::Nothing(_) if !is_new => continue,
                 Written::Nothing(error) => return Err(Fault::Connect(error)),
             };
-            let head = connection.head(&mut call).await?;
-            let (body, may_go_on) = match Body::of(&head, call) {
-                Body::Exactly { length, may_go_on } => (connection.take(length).await?, may_go_on),
+            let Head { status, has_retry_after, body, is_the_last } = connection.head().await?;
+            let body = match body {
+                Body::Length(length) => connection.take(length).await?,
                 // Our backend's answers say how long they are. Those of something between may not.
-                Body::UntilItEnds(call) => Box::pin(connection.rest(*call)).await?,
+                Body::Chunked => Box::pin(connection.chunks()).await?,
+                Body::UntilClosed => Box::pin(connection.rest()).await?,
             };
-            if may_go_on && is_whole && connection.came.is_empty() {
+            if is_whole && !is_the_last && connection.came.is_empty() {
                 self.keep(connection);
             }
-            return Ok(head.map(|()| body));
+            return Ok(Answer { status, has_retry_after, body });
         }
     }
 
@@ -149,64 +122,6 @@ impl Pool {
     fn idle(&self) -> MutexGuard<'_, VecDeque<Idle>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl Question {
-    fn new(request: Request<Bytes>, host: HeaderValue) -> Result<Self, ureq_proto::Error> {
-        let (mut head, body) = request.into_parts();
-        head.headers.insert(HOST, host);
-        if !body.is_empty() || !head.method.is_safe() {
-            head.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-        }
-        // Its lines, and what stands between their parts.
-        let lines = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
-        let room = 64 + head.uri.path_and_query().map_or(0, |target| target.as_str().len());
-        let mut bytes = vec![0; room + lines.sum::<usize>()];
-
-        let mut call = Call::new(Request::from_parts(head, ()))?.proceed();
-        let written = call.write(&mut bytes)?;
-        bytes.truncate(written);
-        let call = match call.proceed()? {
-            Some(SendRequestResult::RecvResponse(call)) => Some(call),
-            Some(SendRequestResult::SendBody(mut call)) => {
-                bytes.extend_from_slice(&body);
-                call.consume_direct_write(body.len())?;
-                call.proceed()
-            }
-            // It is asked for by a header that we don't send.
-            Some(SendRequestResult::Await100(_)) | None => None,
-        };
-        Ok(Self { bytes, call: call.ok_or(ureq_proto::Error::OutputOverflow)? })
-    }
-}
-
-impl Body {
-    fn of(head: &Response<()>, call: Call<RecvResponse>) -> Self {
-        match call.proceed() {
-            Some(RecvResponseResult::RecvBody(call)) => match call.body_mode() {
-                BodyMode::LengthDelimited(length) => {
-                    Self::Exactly { length, may_go_on: !is_the_last(head) }
-                }
-                _ => Self::UntilItEnds(Box::new(call)),
-            },
-            Some(RecvResponseResult::Cleanup(call)) => {
-                Self::Exactly { length: 0, may_go_on: !call.must_close_connection() }
-            }
-            // The contract has no redirections.
-            Some(RecvResponseResult::Redirect(_)) | None => {
-                Self::Exactly { length: 0, may_go_on: false }
-            }
-        }
-    }
-}
-
-/// Whether the other end hangs up after this answer (RFC 9112, section 9.3).
-fn is_the_last(head: &Response<()>) -> bool {
-    let closes = |value: &HeaderValue| {
-        let names = value.to_str().unwrap_or("close").split(',');
-        names.into_iter().any(|name| name.trim().eq_ignore_ascii_case("close"))
-    };
-    head.version() != Version::HTTP_11 || head.headers().get_all(CONNECTION).iter().any(closes)
 }
 
 fn ended_early() -> Fault {
@@ -261,19 +176,15 @@ impl Connection {
     }
 
     /// The beginning of the answer.
-    async fn head(&mut self, call: &mut Call<RecvResponse>) -> Result<Response<()>, Fault> {
+    async fn head(&mut self) -> Result<Head, Fault> {
         loop {
-            if !self.more().await? {
-                return Err(ended_early());
-            }
-            loop {
-                let (used, head) = call.try_response(&self.came, false).map_err(Fault::broken)?;
-                self.came.advance(used);
-                match head {
-                    Some(head) => return Ok(head),
-                    // What was used was an answer before the answer, such as `100 Continue`.
-                    None if used > 0 && !self.came.is_empty() => {}
-                    None => break,
+            self.more().await?;
+            while let Some((head, length)) = Head::of(&self.came)? {
+                self.came.advance(length);
+                let is_interim = head.status.is_informational()
+                    && head.status != StatusCode::SWITCHING_PROTOCOLS;
+                if !is_interim {
+                    return Ok(head);
                 }
             }
             if self.came.len() > MAX_HEAD {
@@ -283,9 +194,10 @@ impl Connection {
     }
 
     /// So many bytes.
-    async fn take(&mut self, length: u64) -> Result<Bytes, Fault> {
-        let length = usize::try_from(length).ok().filter(|length| *length <= MAX_ANSWER);
-        let length = length.ok_or(Fault::TooLong)?;
+    async fn take(&mut self, length: usize) -> Result<Bytes, Fault> {
+        if length > MAX_ANSWER {
+            return Err(Fault::TooLong);
+        }
         if self.came.len() >= length {
             return Ok(self.came.split_to(length).freeze());
         }
@@ -294,50 +206,76 @@ impl Connection {
         while body.len() < length {
             let missing = length - body.len();
             let came = self.socket.read_buf(&mut (&mut body).limit(missing)).await;
-            let came = came.map_err(Fault::broken)?;
-            if came == 0 {
+            if came.map_err(Fault::broken)? == 0 {
                 return Err(ended_early());
             }
         }
         Ok(body.freeze())
     }
 
-    /// What ends with a chunk that says so, or with the connection; and whether another request may follow.
-    async fn rest(&mut self, mut call: Call<RecvBody>) -> Result<(Bytes, bool), Fault> {
-        let ends_with_connection = call.body_mode() == BodyMode::CloseDelimited;
+    /// All chunks (RFC 9112, section 7.1).
+    async fn chunks(&mut self) -> Result<Bytes, Fault> {
         let mut body = Vec::new();
         loop {
-            // What is in it is never longer than what it came in.
-            let before = body.len();
-            body.resize(before + self.came.len(), 0);
-            let (used, read) = call.read(&self.came, &mut body[before..]).map_err(Fault::broken)?;
-            body.truncate(before + read);
-            self.came.advance(used);
-            if body.len() > MAX_ANSWER {
+            let size = match httparse::parse_chunk_size(&self.came) {
+                Ok(Status::Complete((length, size))) => {
+                    self.came.advance(length);
+                    usize::try_from(size).unwrap_or(usize::MAX)
+                }
+                Ok(Status::Partial) if self.came.len() <= MAX_HEAD => {
+                    self.more().await?;
+                    continue;
+                }
+                _ => return Err(Fault::broken("no chunk")),
+            };
+            if size == 0 {
+                self.trailer().await?;
+                return Ok(body.into());
+            }
+            if size > MAX_ANSWER - body.len() {
                 return Err(Fault::TooLong);
             }
-            if call.can_proceed() && !ends_with_connection {
-                break;
-            }
-            if used == 0 && !self.more().await? {
-                if ends_with_connection {
-                    break;
-                }
-                return Err(ended_early());
-            }
+            let chunk = self.take(size + 2).await?;
+            let Some(chunk) = chunk.strip_suffix(b"\r\n") else {
+                return Err(Fault::broken("a chunk without end"));
+            };
+            body.extend_from_slice(chunk);
         }
-        let may_go_on = match call.proceed() {
-            Some(RecvBodyResult::Cleanup(call)) => !call.must_close_connection(),
-            Some(RecvBodyResult::Redirect(_)) | None => false,
-        };
-        Ok((body.into(), may_go_on))
     }
 
-    /// Waits for more to come; `false` if nothing will.
-    async fn more(&mut self) -> Result<bool, Fault> {
+    /// What may stand after the last chunk, and does not matter to us.
+    async fn trailer(&mut self) -> Result<(), Fault> {
+        loop {
+            let mut lines = [httparse::EMPTY_HEADER; MAX_LINES];
+            match httparse::parse_headers(&self.came, &mut lines).map_err(Fault::broken)? {
+                Status::Complete((length, _)) => {
+                    self.came.advance(length);
+                    return Ok(());
+                }
+                Status::Partial if self.came.len() <= MAX_HEAD => self.more().await?,
+                Status::Partial => return Err(Fault::broken("a trailer without end")),
+            }
+        }
+    }
+
+    /// All that comes until the other end hangs up.
+    async fn rest(&mut self) -> Result<Bytes, Fault> {
+        while self.read().await? > 0 {
+            if self.came.len() > MAX_ANSWER {
+                return Err(Fault::TooLong);
+            }
+        }
+        Ok(self.came.split().freeze())
+    }
+
+    /// Waits for more to come.
+    async fn more(&mut self) -> Result<(), Fault> {
+        if self.read().await? == 0 { Err(ended_early()) } else { Ok(()) }
+    }
+
+    async fn read(&mut self) -> Result<usize, Fault> {
         self.came.reserve(BUFFER / 2);
-        let came = self.socket.read_buf(&mut self.came).await;
-        came.map(|length| length > 0).map_err(Fault::broken)
+        self.socket.read_buf(&mut self.came).await.map_err(Fault::broken)
     }
 }
 

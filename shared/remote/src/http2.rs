@@ -12,6 +12,7 @@ use std::{
 use bytes::Bytes;
 use http::{
     Request, Response, Uri,
+    header::RETRY_AFTER,
     uri::{Authority, Scheme},
 };
 use http_body_util::{BodyExt, Full, Limited};
@@ -21,7 +22,7 @@ use hyper::{
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
 
-use crate::connections::{Destination, Fault, IDLE_TIMEOUT, MAX_ANSWER};
+use crate::connections::{Answer, Destination, Fault, IDLE_TIMEOUT, MAX_ANSWER};
 
 /// The place of the connection.
 pub(crate) struct Slot {
@@ -63,7 +64,7 @@ impl Slot {
         &self,
         to: &Destination,
         request: Request<Bytes>,
-    ) -> Result<Response<Bytes>, Fault> {
+    ) -> Result<Answer, Fault> {
         let mut request = request.map(Full::new);
         let address = self.address(std::mem::take(request.uri_mut()));
         *request.uri_mut() = address.map_err(|error| Fault::Connect(io::Error::other(error)))?;
@@ -153,10 +154,14 @@ impl Drop for Share {
     }
 }
 
-async fn whole(answer: Response<Incoming>) -> Result<Response<Bytes>, Fault> {
+async fn whole(answer: Response<Incoming>) -> Result<Answer, Fault> {
     let (head, body) = answer.into_parts();
     match Limited::new(body, MAX_ANSWER).collect().await {
-        Ok(body) => Ok(Response::from_parts(head, body.to_bytes())),
+        Ok(body) => Ok(Answer {
+            status: head.status,
+            has_retry_after: head.headers.contains_key(RETRY_AFTER),
+            body: body.to_bytes(),
+        }),
         Err(error) => Err(match error.downcast::<hyper::Error>() {
             Ok(broken) => Fault::Broken(broken),
             Err(_limit) => Fault::TooLong,

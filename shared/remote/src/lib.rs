@@ -12,6 +12,7 @@ mod client;
 mod connections;
 mod http1;
 mod http2;
+mod message;
 
 use conduit::{
     Article, ArticlePage, ArticleSummary, ArticleUpdate, Caller, Comment, Conduit, Credentials,
